@@ -1,0 +1,3 @@
+//! The feeder: reads the federation's clouds and keeps the registry true.
+
+pub mod reading;

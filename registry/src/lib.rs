@@ -1,0 +1,1 @@
+//! The registry: the graph in memory, its stores, the REST API.

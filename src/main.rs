@@ -1,0 +1,2 @@
+//! The `fedreg` command.
+fn main() {}
