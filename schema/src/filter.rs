@@ -1,0 +1,289 @@
+//! Query parameters of lists: filters derived from the declared fields, order, and pages.
+
+use crate::{
+    fault::Fault,
+    field::{Field, Type},
+    read,
+    schema::EntityInfo,
+    value::Value,
+};
+use regex::{Regex, RegexBuilder};
+
+/// What a list is asked for.
+#[derive(Debug, Default)]
+pub struct ListQuery {
+    /// All of these must hold.
+    pub filters: Vec<Filter>,
+    /// The field to sort by, and whether descending.
+    pub sort: Option<(usize, bool)>,
+    /// Entries to leave out at the front.
+    pub skip: usize,
+    /// Entries to keep after that.
+    pub limit: Option<usize>,
+    /// Which page of `size` entries, from 0.
+    pub page: usize,
+    /// Entries of a page.
+    pub size: Option<usize>,
+    /// Public shapes for who could see private ones.
+    pub short: bool,
+    /// Extended shapes.
+    pub with_conn: bool,
+}
+
+/// One condition on one field.
+#[derive(Debug)]
+pub struct Filter {
+    /// The field's place.
+    pub field: usize,
+    /// The comparison.
+    pub test: Test,
+}
+
+/// A comparison of a query.
+#[derive(Debug)]
+pub enum Test {
+    /// Equal to this value.
+    Is(Value),
+    /// Smaller, greater, ...: one of these orders to this value.
+    Order(&'static [std::cmp::Ordering], Value),
+    /// The text, or one of the texts, passes.
+    Text(TextTest, String),
+    /// The text as a whole matches.
+    Matches(Regex),
+}
+
+/// A comparison of texts; the `i` ones do not tell upper from lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the parameters")]
+pub enum TextTest {
+    Contains,
+    IContains,
+    StartsWith,
+    IStartsWith,
+    EndsWith,
+    IEndsWith,
+}
+
+/// A bounded regular expression: larger ones are refused, and matching takes linear time.
+const REGEX_BYTES: usize = 1 << 20;
+
+impl Filter {
+    /// Whether a node's values pass. Missing values pass no comparison.
+    pub fn passes(&self, values: &[Value]) -> bool {
+        let value = &values[self.field];
+        match &self.test {
+            Test::Is(wanted) => match (value, wanted) {
+                (Value::Counts(_), _) => value.as_number() == wanted.as_number(),
+                _ => value == wanted,
+            },
+            Test::Order(orders, other) => !value.is_null() && orders.contains(&value.order(other)),
+            Test::Matches(regex) => value.as_str().is_some_and(|text| regex.is_match(text)),
+            Test::Text(test, part) => match value {
+                Value::Text(text) => test.passes(text, part),
+                Value::Texts(texts) => texts.iter().any(|text| test.passes(text, part)),
+                _ => false,
+            },
+        }
+    }
+}
+
+impl TextTest {
+    fn passes(self, text: &str, part: &str) -> bool {
+        match self {
+            Self::Contains => text.contains(part),
+            Self::StartsWith => text.starts_with(part),
+            Self::EndsWith => text.ends_with(part),
+            Self::IContains => text.to_lowercase().contains(part),
+            Self::IStartsWith => text.to_lowercase().starts_with(part),
+            Self::IEndsWith => text.to_lowercase().ends_with(part),
+        }
+    }
+
+    fn of_suffix(suffix: &str) -> Option<Self> {
+        Some(match suffix {
+            "contains" => Self::Contains,
+            "icontains" => Self::IContains,
+            "startswith" => Self::StartsWith,
+            "istartswith" => Self::IStartsWith,
+            "endswith" => Self::EndsWith,
+            "iendswith" => Self::IEndsWith,
+            _ => return None,
+        })
+    }
+}
+
+/// The suffixes that a type of field offers; the empty one is equality.
+pub fn suffixes(field: &Field) -> &'static [&'static str] {
+    const TEXT: &[&str] = &[
+        "",
+        "contains",
+        "icontains",
+        "startswith",
+        "istartswith",
+        "endswith",
+        "iendswith",
+        "regex",
+        "iregex",
+    ];
+    match field.ty {
+        _ if field.constant => &[],
+        Type::Text | Type::Url | Type::Country | Type::Enum { .. } => TEXT,
+        Type::Bool => &[""],
+        Type::Int { .. } | Type::Float { .. } | Type::Date | Type::Time | Type::Counts => {
+            &["", "lt", "gt", "lte", "gte", "ne"]
+        }
+        Type::Texts { .. } => &["contains", "icontains"],
+    }
+}
+
+/// The name of the parameter of a field and a suffix.
+pub fn parameter(field: &Field, suffix: &str) -> String {
+    if suffix.is_empty() { field.name.to_owned() } else { format!("{}__{suffix}", field.name) }
+}
+
+/// Reads the parameters of a list; of a repeated one the last wins, unknown ones are nothing. All faults at once.
+pub fn parse(entity: &EntityInfo, pairs: &[(String, String)]) -> Result<ListQuery, Vec<Fault>> {
+    let mut query = ListQuery::default();
+    let mut faults = Vec::new();
+    let last =
+        |name: &str| pairs.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+    let mut note = |fault| faults.push(fault);
+
+    query.skip = last("skip").map_or(0, |text| number("skip", text, 0).map_err(&mut note).unwrap_or(0));
+    query.limit = last("limit").and_then(|text| number("limit", text, 0).map_err(&mut note).ok());
+    query.size = last("size").and_then(|text| number("size", text, 1).map_err(&mut note).ok());
+    query.page = last("page").map_or(0, |text| number("page", text, 0).map_err(&mut note).unwrap_or(0));
+    query.short = flag(last("short"), "short", &mut note);
+    query.with_conn = flag(last("with_conn"), "with_conn", &mut note);
+    if let Some(text) = last("sort").filter(|text| !text.is_empty()) {
+        query.sort = sort(entity, text).map_err(&mut note).ok();
+    }
+    for (place, field) in entity.fields.iter().enumerate() {
+        for suffix in suffixes(field) {
+            let name = parameter(field, suffix);
+            let Some(text) = last(&name) else { continue };
+            match test(field, suffix, text) {
+                Ok(test) => query.filters.push(Filter { field: place, test }),
+                Err((msg, ty)) => note(Fault::query(&name, msg, ty)),
+            }
+        }
+    }
+    if faults.is_empty() { Ok(query) } else { Err(faults) }
+}
+
+/// `short` and `with_conn` of a single node.
+pub fn parse_single(pairs: &[(String, String)]) -> Result<(bool, bool), Vec<Fault>> {
+    let last =
+        |name: &str| pairs.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+    let mut faults = Vec::new();
+    let mut note = |fault| faults.push(fault);
+    let answer = (flag(last("short"), "short", &mut note), flag(last("with_conn"), "with_conn", &mut note));
+    if faults.is_empty() { Ok(answer) } else { Err(faults) }
+}
+
+fn number(name: &str, text: &str, least: usize) -> Result<usize, Fault> {
+    let n: i64 =
+        text.parse().map_err(|_| Fault::query(name, "value is not a valid integer", "type_error.integer"))?;
+    usize::try_from(n).ok().filter(|n| *n >= least).ok_or_else(|| {
+        let msg = format!("ensure this value is greater than or equal to {least}");
+        Fault::query(name, msg, "value_error.number.not_ge")
+    })
+}
+
+fn flag(text: Option<&str>, name: &str, note: &mut impl FnMut(Fault)) -> bool {
+    text.is_some_and(|text| {
+        boolean(text).unwrap_or_else(|| {
+            note(Fault::query(name, "value could not be parsed to a boolean", "type_error.bool"));
+            false
+        })
+    })
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" | "t" | "y" => Some(true),
+        "false" | "0" | "no" | "off" | "f" | "n" => Some(false),
+        _ => None,
+    }
+}
+
+/// `name`, `-name`, `name_asc`, `name_desc`; with both a minus and a suffix, the minus holds (`behaviour.md` 7).
+fn sort(entity: &EntityInfo, text: &str) -> Result<(usize, bool), Fault> {
+    let (descending, name) = text.strip_prefix('-').map_or((false, text), |name| (true, name));
+    let stripped = name.strip_suffix("_asc").map(|name| (name, false));
+    let stripped = stripped.or_else(|| name.strip_suffix("_desc").map(|name| (name, true)));
+    let (name, down) = stripped.filter(|(name, _)| entity.field(name).is_some()).unwrap_or((name, false));
+    entity.field(name).map(|place| (place, descending || down)).ok_or_else(|| {
+        let near = crate::nearest(name, entity.fields.iter().map(|field| field.name));
+        let msg = format!("cannot sort by unknown attribute '{name}'{}", read::did_you_mean(near));
+        Fault::query("sort", msg, "value_error.sort")
+    })
+}
+
+fn test(field: &Field, suffix: &str, text: &str) -> Result<Test, (String, &'static str)> {
+    use std::cmp::Ordering::{Equal, Greater, Less};
+    let orders: &'static [_] = match suffix {
+        "" => return operand(field.ty, text).map(Test::Is),
+        "regex" | "iregex" => {
+            return RegexBuilder::new(&format!("^(?:{text})$"))
+                .case_insensitive(suffix == "iregex")
+                .size_limit(REGEX_BYTES)
+                .dfa_size_limit(REGEX_BYTES)
+                .build()
+                .map(Test::Matches)
+                .map_err(|why| {
+                    (format!("not a regular expression that can be used: {why}"), "value_error.regex")
+                });
+        }
+        "lt" => &[Less],
+        "gt" => &[Greater],
+        "lte" => &[Less, Equal],
+        "gte" => &[Greater, Equal],
+        "ne" => &[Less, Greater],
+        _ => {
+            let test = TextTest::of_suffix(suffix).unwrap_or(TextTest::Contains);
+            let part = if suffix.starts_with('i') { text.to_lowercase() } else { text.to_owned() };
+            return Ok(Test::Text(test, part));
+        }
+    };
+    operand(field.ty, text).map(|value| Test::Order(orders, value))
+}
+
+fn operand(ty: Type, text: &str) -> Result<Value, (String, &'static str)> {
+    match ty {
+        Type::Bool => boolean(text)
+            .map(Value::Bool)
+            .ok_or_else(|| ("value could not be parsed to a boolean".to_owned(), "type_error.bool")),
+        Type::Int { min, .. } => {
+            let n: i64 = text
+                .parse()
+                .map_err(|_| ("value is not a valid integer".to_owned(), "type_error.integer"))?;
+            match min {
+                Some(min) if n < min => Err((
+                    format!("ensure this value is greater than or equal to {min}"),
+                    "value_error.number.not_ge",
+                )),
+                _ => Ok(Value::Int(n)),
+            }
+        }
+        Type::Counts => text
+            .parse()
+            .map(Value::Int)
+            .map_err(|_| ("value is not a valid integer".to_owned(), "type_error.integer")),
+        Type::Float { .. } => text
+            .parse::<f64>()
+            .ok()
+            .filter(|x| x.is_finite())
+            .map(Value::Float)
+            .ok_or_else(|| ("value is not a valid float".to_owned(), "type_error.float")),
+        Type::Date => {
+            text.parse().map(Value::Date).map_err(|_| ("invalid date format".to_owned(), "value_error.date"))
+        }
+        Type::Time => read::moment(&text.replace(' ', "+"))
+            .map(Value::Time)
+            .ok_or_else(|| ("invalid datetime format".to_owned(), "value_error.datetime")),
+        Type::Text | Type::Url | Type::Country | Type::Enum { .. } | Type::Texts { .. } => {
+            Ok(Value::text(text))
+        }
+    }
+}

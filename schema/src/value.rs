@@ -1,0 +1,166 @@
+//! What a field can hold, and its three forms: JSON on the wire, text in a query, a property in a store.
+
+use crate::field::{Field, Type};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use serde_json::{Map, Value as Json};
+use std::cmp::Ordering;
+
+/// The value of one field of one node.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Value {
+    /// Absent.
+    #[default]
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number in the field's unit; -1 for unlimited where the field says so.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// Text, URLs and enumeration members.
+    Text(Box<str>),
+    /// A list of texts.
+    Texts(Box<[Box<str>]>),
+    /// A calendar day.
+    Date(NaiveDate),
+    /// A moment, in UTC.
+    Time(DateTime<Utc>),
+    /// Numbers by name, sorted by name (the GPUs of a quota).
+    Counts(Box<[(Box<str>, i64)]>),
+}
+
+/// A number of v1 fits in 32 bits: one that does not would fail a client's whole answer.
+const V1_MAX: i64 = i32::MAX as i64;
+
+impl Value {
+    /// Text.
+    pub fn text(text: impl Into<Box<str>>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// The text, where it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Nothing there.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// The number that comparisons of a query look at: the sum, for numbers by name.
+    pub(crate) fn as_number(&self) -> Option<f64> {
+        match self {
+            #[expect(clippy::cast_precision_loss, reason = "compared, not kept; exact up to 2^53")]
+            Self::Int(n) => Some(*n as f64),
+            Self::Float(x) => Some(*x),
+            #[expect(clippy::cast_precision_loss, reason = "compared, not kept")]
+            Self::Counts(counts) => Some(counts.iter().map(|(_, n)| *n).sum::<i64>() as f64),
+            _ => None,
+        }
+    }
+
+    /// The order of a sorted list; missing values come last (first when the list is reversed).
+    pub fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Null, Self::Null) => Ordering::Equal,
+            (Self::Null, _) => Ordering::Greater,
+            (_, Self::Null) => Ordering::Less,
+            (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
+            (Self::Int(a), Self::Int(b)) => a.cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Texts(a), Self::Texts(b)) => a.cmp(b),
+            (Self::Date(a), Self::Date(b)) => a.cmp(b),
+            (Self::Time(a), Self::Time(b)) => a.cmp(b),
+            _ => self.as_number().unwrap_or(0.0).total_cmp(&other.as_number().unwrap_or(0.0)),
+        }
+    }
+
+    /// Reads the form in which [`Value::to_json`] keeps it. `None` when the JSON is no value of this type.
+    pub fn from_json(ty: Type, json: &Json) -> Option<Self> {
+        Some(match (ty, json) {
+            (_, Json::Null) => Self::Null,
+            (Type::Bool, Json::Bool(b)) => Self::Bool(*b),
+            (Type::Int { .. }, Json::Number(n)) => Self::Int(n.as_i64()?),
+            (Type::Float { .. }, Json::Number(n)) => Self::Float(n.as_f64()?),
+            (Type::Texts { .. }, Json::Array(items)) => {
+                Self::Texts(items.iter().map(|item| item.as_str().map(Box::from)).collect::<Option<_>>()?)
+            }
+            (Type::Date, Json::String(text)) => Self::Date(text.parse().ok()?),
+            (Type::Time, Json::String(text)) => Self::Time(text.parse().ok()?),
+            (Type::Counts, Json::Object(counts)) => Self::counts(counts, Json::as_i64)?,
+            (Type::Text | Type::Url | Type::Country | Type::Enum { .. }, Json::String(text)) => {
+                Self::text(text.as_str())
+            }
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn counts(map: &Map<String, Json>, read: impl Fn(&Json) -> Option<i64>) -> Option<Self> {
+        let counts = map.iter().map(|(name, n)| Some((Box::from(name.as_str()), read(n)?)));
+        let mut counts = counts.collect::<Option<Vec<_>>>()?;
+        counts.sort();
+        Some(Self::Counts(counts.into()))
+    }
+
+    /// The whole value, nothing lost: for stores and the change log.
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::Null => Json::Null,
+            Self::Bool(b) => Json::Bool(*b),
+            Self::Int(n) => Json::from(*n),
+            Self::Float(x) => Json::from(*x),
+            Self::Text(text) => Json::from(&**text),
+            Self::Texts(texts) => texts.iter().map(|text| Json::from(&**text)).collect(),
+            Self::Date(day) => Json::from(day.to_string()),
+            Self::Time(time) => Json::from(time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+            Self::Counts(counts) => {
+                Json::Object(counts.iter().map(|(name, n)| (name.to_string(), Json::from(*n))).collect())
+            }
+        }
+    }
+
+    /// Appends the value as v1 shows it: unlimited as null where the contract's minimum is 0, numbers within
+    /// 32 bits, date-times in whole seconds of UTC (`behaviour.md` 21, 35, 36).
+    pub fn write_v1(&self, field: &Field, out: &mut Vec<u8>) {
+        match self {
+            Self::Null => out.extend_from_slice(b"null"),
+            Self::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
+            Self::Int(n) if field.hides_unlimited() && *n < 0 => out.extend_from_slice(b"null"),
+            Self::Int(n) => write_display(&(*n).min(V1_MAX), out),
+            Self::Float(x) => write_serde(x, out),
+            Self::Text(text) => write_serde(text, out),
+            Self::Texts(texts) => write_serde(texts, out),
+            Self::Date(day) => write_display(&format_args!("\"{day}\""), out),
+            Self::Time(time) => {
+                write_display(&format_args!("\"{}+00:00\"", time.format("%Y-%m-%dT%H:%M:%S")), out)
+            }
+            Self::Counts(counts) => {
+                out.push(b'{');
+                for (i, (name, n)) in counts.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    write_serde(name, out);
+                    out.push(b':');
+                    write_display(&(*n).min(V1_MAX), out);
+                }
+                out.push(b'}');
+            }
+        }
+    }
+}
+
+fn write_display(value: &impl std::fmt::Display, out: &mut Vec<u8>) {
+    use std::io::Write;
+    let written = write!(out, "{value}");
+    debug_assert!(written.is_ok(), "writing to memory does not fail");
+}
+
+fn write_serde(value: &impl serde::Serialize, out: &mut Vec<u8>) {
+    let written = serde_json::to_writer(out, value);
+    debug_assert!(written.is_ok(), "texts and finite numbers are always JSON");
+}
