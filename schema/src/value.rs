@@ -164,3 +164,9 @@ fn write_serde(value: &impl serde::Serialize, out: &mut Vec<u8>) {
     let written = serde_json::to_writer(out, value);
     debug_assert!(written.is_ok(), "texts and finite numbers are always JSON");
 }
+
+impl From<bool> for Value {
+    fn from(b: bool) -> Self {
+        Self::Bool(b)
+    }
+}

@@ -1,0 +1,200 @@
+//! A wanted part of the graph, and the difference from what is there.
+
+use super::super::{
+    Graph,
+    change::{ChangeSet, Created, Deleted, Link, Updated},
+    uid::Uid,
+};
+use schema::{Kind, RelationId, Value};
+use std::collections::{HashMap, HashSet};
+
+/// A node as it shall be.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub uid: Uid,
+    /// Its place, when it is there already.
+    pub id: Option<u32>,
+    pub kind: Kind,
+    pub shared: bool,
+    pub values: Box<[Value]>,
+    /// The projects that may use it, by identity; the last description holds.
+    pub projects: Vec<Uid>,
+}
+
+type LinkKey = (RelationId, Uid, Uid);
+
+/// Nodes and relations as they shall be, and the families of relations over which that is the whole truth.
+pub(super) struct Draft<'a> {
+    pub graph: &'a Graph,
+    pub nodes: Vec<Wanted>,
+    places: HashMap<Uid, usize>,
+    links: HashMap<LinkKey, Vec<Value>>,
+    order: Vec<LinkKey>,
+    governed: Vec<(RelationId, u32, bool)>,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(graph: &'a Graph) -> Self {
+        Self {
+            graph,
+            nodes: Vec::new(),
+            places: HashMap::new(),
+            links: HashMap::new(),
+            order: Vec::new(),
+            governed: Vec::new(),
+        }
+    }
+
+    /// Adds a node, or replaces what was wanted of it before.
+    pub fn want(&mut self, node: Wanted) {
+        match self.places.get(&node.uid) {
+            Some(place) => self.nodes[*place] = node,
+            None => {
+                self.places.insert(node.uid, self.nodes.len());
+                self.nodes.push(node);
+            }
+        }
+    }
+
+    /// What is wanted of a node so far.
+    pub fn wanted(&self, uid: Uid) -> Option<&Wanted> {
+        self.places.get(&uid).map(|place| &self.nodes[*place])
+    }
+
+    /// Wants a relation.
+    pub fn link(&mut self, relation: RelationId, from: Uid, to: Uid, properties: Vec<Value>) {
+        let key = (relation, from, to);
+        if self.links.insert(key, properties).is_none() {
+            self.order.push(key);
+        }
+    }
+
+    /// Relations of this type at this end of a known node, other than those wanted, shall go.
+    pub fn govern(&mut self, relation: RelationId, id: u32, outgoing: bool) {
+        self.governed.push((relation, id, outgoing));
+    }
+
+    /// The difference.
+    pub fn finish(mut self) -> ChangeSet {
+        self.link_projects();
+        let mut changes = ChangeSet::default();
+        for node in &self.nodes {
+            match node.id {
+                None => changes.created.push(Created {
+                    uid: node.uid,
+                    kind: node.kind,
+                    shared: node.shared,
+                    values: node.values.clone(),
+                }),
+                Some(id) => changes.updated.extend(self.update(id, node)),
+            }
+        }
+        for key in &self.order {
+            let (relation, from, to) = *key;
+            let properties = &self.links[key];
+            if !self.stands(*key, properties) {
+                changes.linked.push(Link { relation, from, to, properties: properties.clone() });
+            }
+        }
+        let gone = self.gone();
+        let deleted = self.cascade(&gone);
+        for id in self.graph.iter_of(&deleted) {
+            let record = self.graph.record(id);
+            changes.deleted.push(Deleted { uid: record.uid, kind: record.kind });
+        }
+        for (relation, from, to) in gone {
+            if !deleted.contains(&from) && !deleted.contains(&to) {
+                let uid = |id| self.graph.record(id).uid;
+                changes.unlinked.push(Link {
+                    relation,
+                    from: uid(from),
+                    to: uid(to),
+                    properties: Vec::new(),
+                });
+            }
+        }
+        changes
+    }
+
+    /// Turns the projects of shared and private resources, quotas and SLAs into relations.
+    fn link_projects(&mut self) {
+        for place in 0..self.nodes.len() {
+            let entity = self.graph.schema.entity(self.nodes[place].kind);
+            let slot = entity.slot("project").or_else(|| entity.slot("projects"));
+            let (Some((_, slot)), uid) = (slot, self.nodes[place].uid) else { continue };
+            if entity.decl.projects == schema::Projects::Sharing
+                && let Some(id) = self.nodes[place].id
+            {
+                self.govern(slot.relation, id, slot.outgoing);
+            }
+            for project in std::mem::take(&mut self.nodes[place].projects) {
+                let (from, to) = if slot.outgoing { (uid, project) } else { (project, uid) };
+                self.link(slot.relation, from, to, Vec::new());
+            }
+        }
+    }
+
+    fn update(&self, id: u32, node: &Wanted) -> Option<Updated> {
+        let record = self.graph.record(id);
+        let pairs = node.values.iter().zip(&record.values).enumerate();
+        let set: Vec<_> = pairs
+            .filter(|(_, (new, old))| new != old)
+            .map(|(place, (new, _))| (place, new.clone()))
+            .collect();
+        let shared = (node.shared != record.shared).then_some(node.shared);
+        (!set.is_empty() || shared.is_some()).then_some(Updated {
+            uid: node.uid,
+            kind: node.kind,
+            set,
+            shared,
+        })
+    }
+
+    fn stands(&self, (relation, from, to): LinkKey, properties: &[Value]) -> bool {
+        let (Some(from), Some(to)) = (self.graph.find(from), self.graph.find(to)) else { return false };
+        let same = || {
+            let held = self.graph.properties(relation, from, to);
+            held == properties || (held.is_empty() && properties.iter().all(Value::is_null))
+        };
+        self.graph.has_link(relation, from, to) && same()
+    }
+
+    /// The relations that go, each once, as places.
+    fn gone(&self) -> Vec<(RelationId, u32, u32)> {
+        let mut gone = Vec::new();
+        let mut seen = HashSet::new();
+        for &(relation, id, outgoing) in &self.governed {
+            let Some((place, _)) = self.graph.entity(id).end(relation, outgoing) else { continue };
+            for other in self.graph.node(id).links[usize::from(place)].iter() {
+                let (from, to) = if outgoing { (id, other) } else { (other, id) };
+                let key = (relation, self.graph.record(from).uid, self.graph.record(to).uid);
+                if !self.links.contains_key(&key) && seen.insert((relation, from, to)) {
+                    gone.push((relation, from, to));
+                }
+            }
+        }
+        gone
+    }
+
+    fn cascade(&self, gone: &[(RelationId, u32, u32)]) -> HashSet<u32> {
+        if gone.is_empty() {
+            return HashSet::new();
+        }
+        let starts = self.order.iter().map(|(relation, from, _)| (*relation, *from, true));
+        let ends = self.order.iter().map(|(relation, _, to)| (*relation, *to, false));
+        let held: HashSet<_> = starts.chain(ends).collect();
+        let wanted =
+            |relation, id: u32, outgoing| held.contains(&(relation, self.graph.record(id).uid, outgoing));
+        let keep = |id: u32| self.wanted(self.graph.record(id).uid).is_some();
+        super::delete::cascade(self.graph, &[], gone, wanted, keep)
+    }
+}
+
+impl Graph {
+    /// These places in order of creation.
+    pub(super) fn iter_of<'a>(&self, ids: &'a HashSet<u32>) -> impl Iterator<Item = u32> + use<'a> {
+        let mut sorted: Vec<u32> = ids.iter().copied().collect();
+        sorted.sort_unstable();
+        sorted.into_iter()
+    }
+}
