@@ -5,13 +5,28 @@
 //! of each region (its endpoint is `auth_url` as written in the file), quotas per user, which network is the
 //! default one (readers give the cloud's own `is_default`), and the proxy of private networks.
 
+mod agreements;
+mod attributes;
+mod credentials;
+mod fault;
+mod file;
+mod load;
+mod origin;
+mod redact;
+mod resolve;
+mod secret;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use chrono::NaiveDate;
+use schema::Kind;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use fault::ConfigFault;
+pub use load::{load, load_with};
+pub use origin::Origin;
 
 /// The technology of a provider: `type` in the provider document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,93 +53,52 @@ pub enum ProviderStatus {
     Limited,
 }
 
+/// What identifies a provider in the whole federation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ProviderKey {
+    /// Its name.
+    pub name: String,
+    /// Its technology.
+    #[serde(rename = "type")]
+    pub kind: ProviderKind,
+}
+
+/// What the provider files say.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    /// The providers without fault, in the order of the files.
+    pub providers: Vec<Provider>,
+    /// The providers that the files name, but that cannot be read because of a fault.
+    pub faulty: Vec<ProviderKey>,
+    /// What is wrong, in all files.
+    pub faults: Vec<ConfigFault>,
+    /// What is not wrong, but has no effect.
+    pub warnings: Vec<ConfigFault>,
+}
+
+impl Inventory {
+    /// Whether all was read without fault: only then does it count that a provider is no longer named.
+    pub fn is_complete(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
 /// One provider of the files.
 #[derive(Debug, Clone)]
 pub struct Provider {
-    /// Its name; with the kind the key of the provider in the whole federation.
-    pub name: String,
-    /// Its technology.
-    pub kind: ProviderKind,
+    /// Its name and technology.
+    pub key: ProviderKey,
     /// Its status.
     pub status: ProviderStatus,
-    /// Whether it is a public cloud.
-    pub is_public: bool,
-    /// Whom to write when something fails.
-    pub support_emails: Vec<String>,
-    /// Free text.
-    pub description: String,
     /// The endpoint of Keystone or of the Kubernetes API server, exactly as written.
     pub auth_url: String,
-    /// The identity providers that it trusts.
-    pub identity_providers: Vec<IdentityProvider>,
-    /// Its regions; never empty.
-    pub regions: Vec<Region>,
-    /// One for each (region, project), regions first, in the order of the file.
+    /// The provider document as far as the files say it: the provider's attributes and, when it is active, its
+    /// identity providers with groups and agreements, and its regions with their locations.
+    pub document: Map<String, Value>,
+    /// One for each (region, project), regions first, in the order of the file; none when it is not active.
     pub connections: Vec<Connection>,
-}
-
-/// An identity provider as one provider trusts it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct IdentityProvider {
-    /// The issuer's URL, exactly as written.
-    pub endpoint: String,
-    /// The claim that holds the groups.
-    pub group_claim: String,
-    /// Free text.
-    pub description: String,
-    /// How the provider knows it.
-    pub relationship: Relationship,
-}
-
-/// How a provider knows an identity provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Relationship {
-    /// Keystone: the names of the identity provider and of the protocol.
-    Openstack {
-        /// Its name in Keystone.
-        idp_name: String,
-        /// The protocol's name in Keystone.
-        protocol: String,
-    },
-    /// Kubernetes: the audience that the API server asks for.
-    Kubernetes {
-        /// The audience.
-        audience: String,
-    },
-}
-
-/// A region of a provider, with what only the file knows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Region {
-    /// Its name.
-    pub name: String,
-    /// Free text.
-    pub description: String,
-    /// Where it is.
-    pub location: Option<Location>,
-    /// Virtual over physical CPUs.
-    pub overbooking_cpu: f64,
-    /// Virtual over physical memory.
-    pub overbooking_ram: f64,
-    /// Inbound bandwidth, Gbit/s.
-    pub bandwidth_in: f64,
-    /// Outbound bandwidth, Gbit/s.
-    pub bandwidth_out: f64,
-}
-
-/// Where a region is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Location {
-    /// The site's name; the key of the location in the whole federation.
-    pub site: String,
-    /// ISO 3166-1 English short name.
-    pub country: String,
-    /// Degrees north.
-    pub latitude: Option<f64>,
-    /// Degrees east.
-    pub longitude: Option<f64>,
-    /// Free text.
-    pub description: Option<String>,
+    /// Where the parts of the document stand in the file.
+    pub origin: Origin,
 }
 
 /// One (provider, region, project): all that a reader needs to know.
@@ -217,18 +191,21 @@ pub struct NetworkProxy {
 /// The user group that may use a project, and the agreement (SLA) it rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreement {
-    /// The issuer's URL, exactly as written in the provider's `identity_providers`.
+    /// The issuer's URL, exactly as written.
     pub issuer: String,
     /// The group's name at the issuer.
     pub user_group: String,
-    /// Free text of the group.
-    pub user_group_description: String,
     /// The agreement's document.
     pub doc_uuid: String,
-    /// Free text of the agreement.
-    pub description: String,
-    /// Its first day.
-    pub start_date: NaiveDate,
-    /// Its last day.
-    pub end_date: NaiveDate,
+}
+
+/// The quota of a service of `per_user_limits`.
+pub(crate) fn quota_kind(service: &str) -> Option<Kind> {
+    match service {
+        "compute" => Some(Kind::ComputeQuota),
+        "block_storage" => Some(Kind::BlockStorageQuota),
+        "network" => Some(Kind::NetworkQuota),
+        "object_store" => Some(Kind::ObjectStoreQuota),
+        _ => None,
+    }
 }

@@ -1,0 +1,317 @@
+//! The provider files as they are written: one type for each object, unknown fields refused.
+//!
+//! What the schema declares is read by its declarations ([`Attributes`]); here stands what only the files have.
+
+use std::path::PathBuf;
+
+use garde::Validate;
+use schema::Kind;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::attributes::{Attributes, Declared};
+use super::{ProviderKind, ProviderStatus};
+
+/// One file.
+#[derive(Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct SiteFile {
+    /// The identity providers, their groups and agreements.
+    #[garde(dive, length(min = 1))]
+    pub trusted_idps: Vec<TrustedIdp>,
+    /// OpenStack clouds.
+    #[serde(default)]
+    #[garde(dive)]
+    pub openstack: Vec<ProviderEntry>,
+    /// Kubernetes clusters.
+    #[serde(default)]
+    #[garde(dive)]
+    pub kubernetes: Vec<ProviderEntry>,
+}
+
+impl SiteFile {
+    /// All providers, with the name of their list and their place in it.
+    pub fn providers(&self) -> impl Iterator<Item = (ProviderKind, usize, &ProviderEntry)> {
+        let openstack =
+            self.openstack.iter().enumerate().map(|(i, entry)| (ProviderKind::Openstack, i, entry));
+        let kubernetes =
+            self.kubernetes.iter().enumerate().map(|(i, entry)| (ProviderKind::Kubernetes, i, entry));
+        openstack.chain(kubernetes)
+    }
+}
+
+/// An identity provider that the federation trusts.
+#[derive(Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedIdp {
+    /// Its URL.
+    #[garde(url)]
+    pub issuer: String,
+    /// The claim that holds the groups.
+    #[garde(length(min = 1))]
+    pub group_claim: String,
+    /// Free text.
+    #[serde(default)]
+    #[garde(skip)]
+    pub description: String,
+    /// An access token, in the file itself.
+    #[garde(skip)]
+    pub token: Option<SecretString>,
+    /// A file that holds the token.
+    #[garde(skip)]
+    pub token_file: Option<PathBuf>,
+    /// An environment variable that holds the token.
+    #[garde(skip)]
+    pub token_env: Option<String>,
+    /// The groups that use resources of the federation.
+    #[garde(dive, length(min = 1))]
+    pub user_groups: Vec<UserGroup>,
+}
+
+/// A group of users.
+#[derive(Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct UserGroup {
+    /// Its name at the issuer.
+    #[garde(length(min = 1))]
+    pub name: String,
+    /// Free text.
+    #[serde(default)]
+    #[garde(skip)]
+    pub description: String,
+    /// Its agreements.
+    #[garde(skip)]
+    pub slas: Vec<Attributes<Sla>>,
+}
+
+/// A cloud.
+#[derive(Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderEntry {
+    /// Its name.
+    #[garde(length(min = 1))]
+    pub name: String,
+    /// May repeat in which list the entry stands.
+    #[serde(rename = "type")]
+    #[garde(skip)]
+    pub kind: Option<ProviderKind>,
+    /// Its status.
+    #[serde(default)]
+    #[garde(skip)]
+    pub status: ProviderStatus,
+    /// Whether it is a public cloud.
+    #[serde(default)]
+    #[garde(skip)]
+    pub is_public: bool,
+    /// Whom to write.
+    #[serde(default)]
+    #[garde(skip)]
+    pub support_emails: Vec<String>,
+    /// Free text.
+    #[serde(default)]
+    #[garde(skip)]
+    pub description: String,
+    /// Keystone, or the API server.
+    #[garde(url)]
+    pub auth_url: String,
+    /// Certificates to trust (PEM).
+    #[garde(skip)]
+    pub ca_path: Option<PathBuf>,
+    /// Images to take.
+    #[serde(default)]
+    #[garde(skip)]
+    pub image_tags: Vec<String>,
+    /// Networks to take.
+    #[serde(default)]
+    #[garde(skip)]
+    pub network_tags: Vec<String>,
+    /// Volume types; kept as written.
+    #[serde(default)]
+    #[garde(skip)]
+    pub block_storage_vol_types: Option<Map<String, Value>>,
+    /// The identity providers it trusts.
+    #[garde(dive, length(min = 1))]
+    pub identity_providers: Vec<ProviderIdp>,
+    /// How to log in, where there is no federation.
+    #[garde(skip)]
+    pub auth: Option<Auth>,
+    /// Its regions; none is one with the default name.
+    #[serde(default)]
+    #[garde(skip)]
+    pub regions: Vec<Attributes<Region>>,
+    /// Its projects.
+    #[garde(dive)]
+    pub projects: Vec<ProjectEntry>,
+}
+
+/// An identity provider as one cloud knows it.
+#[derive(Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderIdp {
+    /// The issuer's URL.
+    #[garde(url)]
+    pub endpoint: String,
+    /// Its name in Keystone.
+    #[garde(skip)]
+    pub name: Option<String>,
+    /// The protocol's name in Keystone.
+    #[garde(skip)]
+    pub protocol: Option<String>,
+    /// The audience that the Kubernetes API server asks for.
+    #[garde(skip)]
+    pub audience: Option<String>,
+}
+
+/// A project, or a namespace.
+#[derive(Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectEntry {
+    /// Its id at the cloud.
+    #[garde(length(min = 1))]
+    pub id: String,
+    /// The agreement it rests on.
+    #[garde(length(min = 1))]
+    pub sla: String,
+    /// How to log in to this project, instead of the provider's way.
+    #[garde(skip)]
+    pub auth: Option<Auth>,
+    /// See [`super::ProjectProperties`].
+    #[garde(skip)]
+    pub default_public_net: Option<String>,
+    /// See [`super::ProjectProperties`].
+    #[garde(skip)]
+    pub default_private_net: Option<String>,
+    /// See [`super::ProjectProperties`].
+    #[garde(skip)]
+    pub private_net_proxy: Option<Proxy>,
+    /// See [`super::ProjectProperties`].
+    #[garde(skip)]
+    pub per_user_limits: Option<Limits>,
+    /// What replaces these four in one region.
+    #[serde(default)]
+    #[garde(dive)]
+    pub per_region_props: Vec<RegionProperties>,
+}
+
+/// What replaces a project's properties in one region.
+#[derive(Deserialize, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct RegionProperties {
+    /// The region.
+    #[garde(length(min = 1))]
+    pub region_name: String,
+    /// See [`super::ProjectProperties`].
+    #[garde(skip)]
+    pub default_public_net: Option<String>,
+    /// See [`super::ProjectProperties`].
+    #[garde(skip)]
+    pub default_private_net: Option<String>,
+    /// See [`super::ProjectProperties`].
+    #[garde(skip)]
+    pub private_net_proxy: Option<Proxy>,
+    /// See [`super::ProjectProperties`].
+    #[garde(skip)]
+    pub per_user_limits: Option<Limits>,
+}
+
+/// The host to go through to reach private networks.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proxy {
+    /// Host, with or without port.
+    pub host: String,
+    /// The user name on it.
+    pub user: String,
+}
+
+/// Quotas for each user, by service.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Of the compute service.
+    pub compute: Option<Attributes<ComputeLimits>>,
+    /// Of the block storage service.
+    pub block_storage: Option<Attributes<BlockStorageLimits>>,
+    /// Of the network service.
+    pub network: Option<Attributes<NetworkLimits>>,
+    /// Of the object store services.
+    pub object_store: Option<Attributes<ObjectStoreLimits>>,
+}
+
+/// How to log in without federation: exactly one of the ways.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// OpenStack.
+    pub application_credential: Option<ApplicationCredential>,
+    /// OpenStack.
+    pub password: Option<Password>,
+    /// Kubernetes: a service account's token, in the file itself.
+    pub token: Option<SecretString>,
+    /// A file that holds the token.
+    pub token_file: Option<PathBuf>,
+    /// An environment variable that holds the token.
+    pub token_env: Option<String>,
+}
+
+/// An application credential of OpenStack.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationCredential {
+    /// Its id.
+    pub id: String,
+    /// Its secret, in the file itself.
+    pub secret: Option<SecretString>,
+    /// A file that holds the secret.
+    pub secret_file: Option<PathBuf>,
+    /// An environment variable that holds the secret.
+    pub secret_env: Option<String>,
+}
+
+/// A user of OpenStack.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Password {
+    /// The user's name.
+    pub username: String,
+    /// The name of the user's domain.
+    #[serde(default = "default_domain")]
+    pub user_domain: String,
+    /// The password, in the file itself.
+    pub password: Option<SecretString>,
+    /// A file that holds the password.
+    pub password_file: Option<PathBuf>,
+    /// An environment variable that holds the password.
+    pub password_env: Option<String>,
+}
+
+/// What Keystone creates when it is installed.
+fn default_domain() -> String {
+    "Default".to_owned()
+}
+
+/// Set by the feeder.
+const QUOTA_USE: &[&str] = &["per_user", "usage", "type"];
+
+macro_rules! declared {
+    ($($name:ident: $kind:expr, $not_here:expr, $below:expr;)*) => {$(
+        #[doc = concat!("Declared as [`", stringify!($kind), "`].")]
+        pub struct $name;
+
+        impl Declared for $name {
+            const KIND: Kind = $kind;
+            const NOT_HERE: &'static [&'static str] = $not_here;
+            const BELOW: Option<(&'static str, Kind)> = $below;
+        }
+    )*};
+}
+
+declared! {
+    Sla: Kind::Sla, &[], None;
+    Region: Kind::Region, &[], Some(("location", Kind::Location));
+    ComputeLimits: Kind::ComputeQuota, QUOTA_USE, None;
+    BlockStorageLimits: Kind::BlockStorageQuota, QUOTA_USE, None;
+    NetworkLimits: Kind::NetworkQuota, QUOTA_USE, None;
+    ObjectStoreLimits: Kind::ObjectStoreQuota, QUOTA_USE, None;
+}
