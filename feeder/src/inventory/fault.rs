@@ -69,9 +69,9 @@ impl Source {
     /// The fault of a file that is not understood at all. The error itself is not shown: it can quote a secret.
     /// The same fault is found in the text without secrets.
     pub fn not_understood<T: for<'de> Deserialize<'de>>(&self, error: &Error) -> ConfigFault {
-        let place = error.location().map(|place| (place.line(), place.column()));
+        let place = line_and_column(error);
         let (message, rendered) = match serde_saphyr::from_str::<T>(&self.text) {
-            Err(same) if same.location() == error.location() => {
+            Err(same) if line_and_column(&same) == place => {
                 (Wording.format_message(same.without_snippet()).into_owned(), self.render(&same))
             }
             _ => {
@@ -99,7 +99,7 @@ impl Source {
             issue,
         );
         let (place, rendered) = match located {
-            Err(error) => (error.location().map(|place| (place.line(), place.column())), self.render(&error)),
+            Err(error) => (line_and_column(&error), self.render(&error)),
             Ok(_) => (None, format!("error: {}: {}: {}", self.file.display(), issue.at, issue.message)),
         };
         let Issue { at, message } = issue.clone();
@@ -113,6 +113,10 @@ impl Source {
             source_name: Some(&name),
         })
     }
+}
+
+fn line_and_column(error: &Error) -> Option<(u64, u64)> {
+    error.location().map(|place| (place.line(), place.column()))
 }
 
 /// Any file; "checking" it gives the issue in hand, so that the parser adds the place and the lines around.
@@ -226,7 +230,10 @@ impl MessageFormatter for Wording {
             Error::MultipleDocuments { .. } => {
                 "a second `---` document: write one document for each file".into()
             }
-            _ => DefaultMessageFormatter.format_message(error),
+            _ => match DefaultMessageFormatter.format_message(error) {
+                tab if tab.ends_with("found a tab") => format!("{tab}: indent with spaces").into(),
+                message => message,
+            },
         }
     }
 }

@@ -46,7 +46,7 @@ impl SiteFile {
 #[serde(deny_unknown_fields)]
 pub struct TrustedIdp {
     /// Its URL.
-    #[garde(url)]
+    #[garde(custom(web_address))]
     pub issuer: String,
     /// The claim that holds the groups.
     #[garde(length(min = 1))]
@@ -113,7 +113,7 @@ pub struct ProviderEntry {
     #[garde(skip)]
     pub description: String,
     /// Keystone, or the API server.
-    #[garde(url)]
+    #[garde(custom(web_address))]
     pub auth_url: String,
     /// Certificates to trust (PEM).
     #[garde(skip)]
@@ -150,7 +150,7 @@ pub struct ProviderEntry {
 #[serde(deny_unknown_fields)]
 pub struct ProviderIdp {
     /// The issuer's URL.
-    #[garde(url)]
+    #[garde(custom(web_address))]
     pub endpoint: String,
     /// Its name in Keystone.
     #[garde(skip)]
@@ -284,6 +284,16 @@ pub struct Password {
     pub password_file: Option<PathBuf>,
     /// An environment variable that holds the password.
     pub password_env: Option<String>,
+}
+
+/// `http://` or `https://`, and a host.
+fn web_address(text: &str, (): &()) -> garde::Result {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(()),
+        _ => Err(garde::Error::new(format!(
+            "'{text}' is not the URL of a service: write https://host:port/path"
+        ))),
+    }
 }
 
 /// What Keystone creates when it is installed.

@@ -50,6 +50,7 @@ pub fn load_with(path: &Path, environment: Environment<'_>) -> Inventory {
         inventory.providers.extend(resolved.providers);
     }
     across_files(&read, &mut inventory);
+    inventory.faults.sort_by(|a, b| (&a.file, a.place).cmp(&(&b.file, b.place)));
     inventory.faulty.sort();
     inventory.faulty.dedup();
     inventory

@@ -15,6 +15,8 @@ mod origin;
 mod redact;
 mod resolve;
 mod secret;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -38,12 +38,13 @@ fn redact_line(line: &str) -> (String, bool) {
     let mut shown = String::with_capacity(line.len());
     let mut rest = line;
     let mut open = false;
-    while let Some((before, value)) = next_secret(rest) {
+    while let Some((before, value, key)) = next_secret(rest) {
         shown.push_str(before);
         let flow = shown.contains('{');
-        let length = value_length(value, flow);
+        let mapping = key == "password" && value.starts_with('{');
+        let length = if mapping { 1 } else { value_length(value, flow) };
         let (secret, after) = value.split_at(length);
-        if secret.is_empty() || secret.starts_with('{') {
+        if secret.is_empty() || mapping {
             shown.push_str(secret);
         } else {
             shown.push_str("\"*****\"");
@@ -58,8 +59,8 @@ fn redact_line(line: &str) -> (String, bool) {
     (shown, open)
 }
 
-/// Splits behind the next `secret:` key, spaces included.
-fn next_secret(line: &str) -> Option<(&str, &str)> {
+/// Splits behind the next `secret:` key, spaces included; the key comes third.
+fn next_secret(line: &str) -> Option<(&str, &str, &str)> {
     let mut from = 0;
     while let Some(colon) = line[from..].find(':').map(|place| from + place) {
         let key = line[..colon].trim_end().trim_end_matches(['"', '\'']);
@@ -69,18 +70,16 @@ fn next_secret(line: &str) -> Option<(&str, &str)> {
         let after = &line[colon + 1..];
         if SECRET.contains(&&key[start..]) && after.chars().next().is_none_or(char::is_whitespace) {
             let value = after.trim_start();
-            return Some(line.split_at(line.len() - value.len()));
+            let (before, value) = line.split_at(line.len() - value.len());
+            return Some((before, value, &key[start..]));
         }
         from = colon + 1;
     }
     None
 }
 
-/// How much of what follows a secret key is its value. A mapping (`password: {...}`) is none: its own keys count.
+/// How much of what follows a secret key is its value. (A mapping below `password` is none: its own keys count.)
 fn value_length(value: &str, flow: bool) -> usize {
-    if value.starts_with('{') {
-        return 1;
-    }
     if !flow {
         return value.len();
     }
