@@ -1,0 +1,113 @@
+//! Reads one namespace of a Kubernetes cluster: its resource quotas, and the cluster's storage classes.
+//!
+//! The services are those that every cluster has: compute at `<auth_url>/v1`, block storage at
+//! `<auth_url>/storage.k8s.io/v1`. CPUs are counted in CPUs, memory and storage in GiB; limits are rounded down
+//! and usage up.
+
+mod client;
+mod quantity;
+mod quotas;
+mod storage_classes;
+
+use k8s_openapi::api::{core::v1::ResourceQuota, storage::v1::StorageClass};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use self::{client::Cluster, quotas::Quotas};
+use crate::{
+    inventory::{Connection, Credentials},
+    limits::Limits,
+    reading::{Fault, FaultClass, Item, Listing, Reading, ServiceReading, ServiceType},
+    transport::{Patience, fault, listing},
+};
+
+pub use self::quantity::{NotAQuantity, Quantity, Unit};
+
+/// Reads the namespaces of one cluster; never asks for more at once than its [`Limits`] say.
+#[derive(Debug)]
+pub struct Reader {
+    limits: Limits,
+    gate: Semaphore,
+}
+
+impl Reader {
+    /// One for each provider.
+    pub fn new(limits: Limits) -> Self {
+        Self { gate: Semaphore::new(limits.concurrency), limits }
+    }
+
+    /// Reads one connection. Whatever fails is told in the reading.
+    pub async fn read(&self, connection: &Connection) -> Reading {
+        let namespace = &connection.project_id;
+        let reading = |project, services| Reading {
+            region: connection.region.clone(),
+            project_id: namespace.clone(),
+            project,
+            services,
+        };
+        let (quotas, classes) = match self.cluster(connection) {
+            Err(fault) => return reading(Listing::Unknown(fault.clone()), Listing::Unknown(fault)),
+            Ok(cluster) => tokio::join!(
+                cluster.list::<ResourceQuota>(Some(namespace)),
+                cluster.list::<StorageClass>(None)
+            ),
+        };
+        // An empty list of quotas is no proof that the namespace is there (the server answers so for any name to
+        // those who may read everywhere), but a refusal is one that it cannot be used.
+        match (quotas, classes) {
+            (Err(fault), Err(_)) => reading(Listing::Unknown(fault.clone()), Listing::Unknown(fault)),
+            (quotas, classes) => {
+                let quotas = quotas.and_then(|quotas| {
+                    let what = format!("resource quotas of namespace {namespace}");
+                    Quotas::of(&quotas).map_err(|why| fault(&what, FaultClass::Garbage, why.to_string()))
+                });
+                let project = quotas.as_ref().map(|_| project(namespace)).map_err(Fault::clone);
+                reading(listing(project), Listing::Complete(services(connection, quotas, classes)))
+            }
+        }
+    }
+
+    fn cluster<'a>(&'a self, connection: &'a Connection) -> Result<Cluster<'a>, Fault> {
+        let Credentials::BearerToken { token } = &connection.credentials else {
+            let why = "Kubernetes takes a token, not an application credential or a password; correct the provider file";
+            return Err(fault("login", FaultClass::Configuration, why));
+        };
+        let patience = Patience::start(&self.limits, &self.gate);
+        Cluster::new(&connection.auth_url, connection.ca_path.as_deref(), token, patience)
+    }
+}
+
+fn project(namespace: &str) -> Item {
+    ["name", "uuid"].map(|field| (field.to_owned(), Value::from(namespace))).into_iter().collect()
+}
+
+fn services(
+    connection: &Connection,
+    quotas: Result<Quotas, Fault>,
+    classes: Result<Vec<StorageClass>, Fault>,
+) -> Vec<ServiceReading> {
+    let namespace = &connection.project_id;
+    let base = connection.auth_url.trim_end_matches('/');
+    let quotas = quotas.as_ref().map_err(Fault::clone);
+    // what a namespace may use of a class is part of the class: without the quotas no class is known as a whole
+    let classes = classes.and_then(|classes| {
+        Ok(storage_classes::items(classes, quotas.as_ref().map_err(|fault| (*fault).clone())?, namespace))
+    });
+    let quotas = |of: fn(&Quotas, &str) -> Vec<Item>| {
+        listing(quotas.as_ref().map(|quotas| of(quotas, namespace)).map_err(Fault::clone))
+    };
+    vec![
+        ServiceReading {
+            kind: ServiceType::Compute,
+            endpoint: format!("{base}/v1"),
+            name: "v1",
+            lists: vec![("quotas", quotas(Quotas::compute))],
+        },
+        ServiceReading {
+            kind: ServiceType::BlockStorage,
+            endpoint: format!("{base}/storage.k8s.io/v1"),
+            name: "storage.k8s.io/v1",
+            lists: vec![("quotas", quotas(Quotas::block_storage)), ("storage_classes", listing(classes))],
+        },
+    ]
+}

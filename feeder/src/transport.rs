@@ -1,0 +1,255 @@
+//! What both readers do about an unreliable network: time-outs, retries of what is transient, and faults in words.
+
+use std::{error::Error, future::Future, time::Duration};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep, timeout, timeout_at},
+};
+
+use crate::{
+    limits::Limits,
+    reading::{Fault, FaultClass, Listing},
+};
+
+/// How the feeder names itself to providers.
+pub(crate) const USER_AGENT: &str = concat!("fedreg/", env!("CARGO_PKG_VERSION"));
+
+/// One failed try.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Why.
+    pub fault: Fault,
+    /// Whether another try can help, and how long the provider asked to wait before it.
+    pub again: Option<Option<Duration>>,
+}
+
+impl Failure {
+    /// One that no further try mends.
+    pub fn lasting(what: &str, class: FaultClass, why: impl Into<String>) -> Self {
+        Self { fault: fault(what, class, why), again: None }
+    }
+
+    /// One that may pass.
+    pub fn transient(what: &str, class: FaultClass, why: impl Into<String>) -> Self {
+        Self { fault: fault(what, class, why), again: Some(None) }
+    }
+
+    /// The request was not answered at all, or not to the end; the innermost cause says why.
+    pub fn broken(what: &str, error: &(dyn Error + 'static)) -> Self {
+        let cause = root_cause(error);
+        let advice = if cause.contains("UnknownIssuer") {
+            ": its certificate is signed by an authority that is not trusted here; give that authority as `ca_path`"
+        } else {
+            ""
+        };
+        let late = ["timed out", "deadline has elapsed"].iter().any(|words| cause.contains(words));
+        let class = if late { FaultClass::Timeout } else { FaultClass::Unreachable };
+        Self::transient(what, class, format!("no connection: {cause}{advice}"))
+    }
+
+    /// The answer is not what the API promises.
+    pub fn garbage(what: &str, why: impl std::fmt::Display) -> Self {
+        Self::lasting(what, FaultClass::Garbage, format!("the answer is not what the API promises: {why}"))
+    }
+
+    /// The provider answered with a status that is not a success.
+    pub fn refused(what: &str, status: u16, message: Option<&str>, wait: Option<Duration>) -> Self {
+        use FaultClass::{Forbidden, Garbage, Unauthorized, Unavailable};
+        let (class, transient, advice) = match status {
+            401 => (
+                Unauthorized,
+                false,
+                "the token was refused; check that it has not expired and that the site trusts its issuer and audience",
+            ),
+            403 => (
+                Forbidden,
+                false,
+                "the token is good, but may not read this; ask the site to permit it to the project's members",
+            ),
+            404 => (
+                Garbage,
+                false,
+                "nothing is there; check the address, and the endpoints of the site's catalog",
+            ),
+            300..=399 => {
+                (Garbage, false, "it redirects, which is not followed; correct the address at the site")
+            }
+            408 | 425 | 429 => {
+                (Unavailable, true, "the site asks for fewer requests; the next run tries again")
+            }
+            501 | 505 => (Unavailable, false, "the service does not know this request"),
+            500..=599 => (Unavailable, true, "the service is broken or overloaded; the next run tries again"),
+            _ => (Garbage, false, "the request was not understood; the service may be too old"),
+        };
+        let said = message.map(|text| format!(" ({})", clean(text))).unwrap_or_default();
+        Self {
+            fault: fault(what, class, format!("HTTP {status}{said}: {advice}")),
+            again: transient.then_some(wait),
+        }
+    }
+}
+
+/// A fault.
+pub(crate) fn fault(what: &str, class: FaultClass, why: impl Into<String>) -> Fault {
+    Fault { what: what.to_owned(), why: why.into(), class }
+}
+
+/// How a list ended, when the catalog says that it is there.
+pub(crate) fn listing<T>(result: Result<T, Fault>) -> Listing<T> {
+    result.map_or_else(Listing::Unknown, Listing::Complete)
+}
+
+/// Bounds for all requests of one connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience<'a> {
+    pub limits: &'a Limits,
+    /// One place for each request that may be under way at this provider.
+    pub gate: &'a Semaphore,
+    /// When the connection's time is over.
+    pub deadline: Instant,
+}
+
+impl<'a> Patience<'a> {
+    /// Starts the clock of one connection.
+    pub fn start(limits: &'a Limits, gate: &'a Semaphore) -> Self {
+        Self { limits, gate, deadline: Instant::now() + limits.connection }
+    }
+
+    /// Runs one request, and again while it fails in a way that may pass.
+    pub async fn attempt<T, F>(&self, what: &str, mut request: impl FnMut() -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let mut tries = 0;
+        loop {
+            let failure = match self.once(what, request()).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            tries += 1;
+            let pause =
+                failure.again.and_then(|asked| self.limits.pause_before(tries, asked, rand::random::<f64>()));
+            match pause {
+                Some(pause) if Instant::now() + pause < self.deadline => {
+                    tracing::debug!(fault = %failure.fault, ?pause, "tries again");
+                    sleep(pause).await;
+                }
+                _ => return Err(failure.fault),
+            }
+        }
+    }
+
+    async fn once<T>(
+        &self,
+        what: &str,
+        request: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let _place = timeout_at(self.deadline, self.gate.acquire()).await;
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let why = format!("the {} s of this connection are over", self.limits.connection.as_secs());
+            return Err(Failure::lasting(what, FaultClass::Timeout, why));
+        }
+        let patience = left.min(self.limits.request);
+        timeout(patience, request).await.unwrap_or_else(|_| {
+            let why = format!("no answer within {:.1} s", patience.as_secs_f64());
+            Err(Failure::transient(what, FaultClass::Timeout, why))
+        })
+    }
+}
+
+/// What `Retry-After` asks for: seconds, or a date.
+pub(crate) fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = DateTime::parse_from_rfc2822(value).ok()?;
+    Some((date.to_utc() - now).to_std().unwrap_or_default())
+}
+
+/// The message of an error answer: `{"message": ...}` or one level deeper, as OpenStack and Kubernetes write it.
+pub(crate) fn message_of(body: &[u8]) -> Option<String> {
+    let Value::Object(body) = serde_json::from_slice(body).ok()? else { return None };
+    let own = body.get("message");
+    let below = || body.values().find_map(|value| value.get("message"));
+    own.or_else(below)?.as_str().map(str::to_owned)
+}
+
+/// One short line of a foreign text. Long words are cut: a token must not come back through an error message.
+fn clean(text: &str) -> String {
+    const WORD: usize = 64;
+    const LINE: usize = 200;
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if line.len() >= LINE {
+            line.push_str(" …");
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        if word.chars().count() > WORD { line.push('…') } else { line.push_str(word) }
+    }
+    line
+}
+
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    clean(&cause.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = "2026-11-21T10:00:00Z".parse().unwrap();
+        assert_eq!(retry_after(" 7 ", now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("Sat, 21 Nov 2026 10:01:00 GMT", now), Some(Duration::from_mins(1)));
+        assert_eq!(retry_after("Sat, 21 Nov 2026 09:00:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(retry_after("soon", now), None);
+    }
+
+    #[test]
+    fn messages_of_openstack_and_kubernetes_are_found() {
+        let found = |text: &str| message_of(text.as_bytes());
+        assert_eq!(found(r#"{"forbidden": {"code": 403, "message": "no"}}"#).as_deref(), Some("no"));
+        assert_eq!(
+            found(r#"{"kind": "Status", "message": "Unauthorized"}"#).as_deref(),
+            Some("Unauthorized")
+        );
+        assert_eq!(found("<html>401</html>"), None);
+        assert_eq!(found("[]"), None);
+    }
+
+    #[test]
+    fn a_token_does_not_come_back_through_a_message() {
+        let token = "gAAAAABrAG1vh0kszT1C".repeat(8);
+        let refused = Failure::refused("GET /x", 401, Some(&format!("bad\ntoken {token} here")), None);
+        assert_eq!(
+            refused.fault.to_string(),
+            "GET /x: HTTP 401 (bad token … here): the token was refused; check that it has not expired and that \
+             the site trusts its issuer and audience"
+        );
+        assert!(clean(&"word ".repeat(1000)).len() < 220);
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let again = |status| Failure::refused("GET /x", status, None, Some(Duration::from_secs(1))).again;
+        for status in [429, 500, 502, 503, 504] {
+            assert_eq!(again(status), Some(Some(Duration::from_secs(1))), "{status}");
+        }
+        for status in [301, 400, 401, 403, 404, 406, 501] {
+            assert_eq!(again(status), None, "{status}");
+        }
+    }
+}
