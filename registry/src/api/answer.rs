@@ -1,0 +1,127 @@
+//! Making an answer of nodes: conditional, kept, or written while it is sent.
+
+use super::caller::Caller;
+use crate::{
+    federation::Snapshot,
+    graph::{expand::Writer, select::Special},
+};
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::stream;
+use schema::Audience;
+use std::sync::Arc;
+
+/// Answers up to this size are written whole, so that they have a length and can be kept; larger ones leave in
+/// pieces of a quarter of it, and cost no more memory than that.
+const WHOLE: usize = 1 << 20;
+const PIECE: usize = WHOLE / 4;
+
+/// The state of a representation: the revision of the whole graph, and whom it is for.
+pub(super) fn etag(snapshot: &Snapshot, audience: Audience) -> HeaderValue {
+    let whom = match audience {
+        Audience::Public => "a",
+        Audience::Private => "p",
+    };
+    let text = format!("W/\"{}-{}-{whom}\"", snapshot.epoch, snapshot.revision);
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("W/\"0\""))
+}
+
+/// 304 when the client has this state already.
+pub(super) fn not_modified(headers: &HeaderMap, etag: &HeaderValue) -> Option<Response> {
+    let known = headers.get(header::IF_NONE_MATCH)?.to_str().ok()?;
+    let wanted = etag.to_str().ok()?.trim_start_matches("W/");
+    let has = known.split(',').any(|tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == wanted || tag == "*"));
+    has.then(|| (StatusCode::NOT_MODIFIED, [(header::ETAG, etag.clone())]).into_response())
+}
+
+/// Which nodes in which shape.
+pub(super) struct Wanted {
+    pub ids: Vec<u32>,
+    /// A list, or the one node alone.
+    pub list: bool,
+    pub audience: Audience,
+    pub extended: bool,
+    pub special: Special,
+}
+
+/// What a kept answer answers.
+pub(super) fn question(caller: &Caller, path_and_query: &str) -> String {
+    let whom = if caller.is_anonymous() { "a" } else { "p" };
+    format!("{whom}{path_and_query}")
+}
+
+/// The answer kept for a question.
+pub(super) fn kept(snapshot: &Snapshot, question: &str, etag: &HeaderValue) -> Option<Response> {
+    snapshot.answers.get(question).map(|bytes| respond(StatusCode::OK, Body::from(bytes), etag))
+}
+
+/// Writes the nodes.
+pub(super) fn write(
+    snapshot: Arc<Snapshot>,
+    wanted: Wanted,
+    question: &str,
+    etag: &HeaderValue,
+    status: StatusCode,
+) -> Response {
+    let mut pieces = Pieces { snapshot, wanted, next: 0, done: false };
+    let first = pieces.write(WHOLE);
+    if pieces.done {
+        if status == StatusCode::OK {
+            pieces.snapshot.answers.put(question, &first);
+        }
+        return respond(status, Body::from(first), etag);
+    }
+    let rest = stream::unfold((Some(first), pieces), |(first, mut pieces)| async move {
+        match first {
+            Some(first) => Some((Ok::<_, std::convert::Infallible>(first), (None, pieces))),
+            None if pieces.done => None,
+            None => Some((Ok(pieces.write(PIECE)), (None, pieces))),
+        }
+    });
+    respond(status, Body::from_stream(rest), etag)
+}
+
+fn respond(status: StatusCode, body: Body, etag: &HeaderValue) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    let vary = HeaderValue::from_static("authorization, accept-encoding");
+    let headers = [(header::CONTENT_TYPE, json), (header::ETAG, etag.clone()), (header::VARY, vary)];
+    (status, headers, body).into_response()
+}
+
+struct Pieces {
+    snapshot: Arc<Snapshot>,
+    wanted: Wanted,
+    next: usize,
+    done: bool,
+}
+
+impl Pieces {
+    /// At least `size` bytes of the answer, or its end.
+    fn write(&mut self, size: usize) -> Bytes {
+        let Wanted { ids, list, audience, extended, special } = &self.wanted;
+        let writer = Writer { graph: &self.snapshot.graph, audience: *audience, extended: *extended, special };
+        let mut out = Vec::with_capacity(if ids.len() > 1 { size.min(ids.len() * 1024) } else { 4096 });
+        if *list && self.next == 0 {
+            out.push(b'[');
+        }
+        while let Some(id) = ids.get(self.next) {
+            if self.next > 0 {
+                out.push(b',');
+            }
+            writer.node(*id, &mut out);
+            self.next += 1;
+            if out.len() >= size && self.next < ids.len() {
+                return out.into();
+            }
+        }
+        if *list {
+            out.push(b']');
+        }
+        self.done = true;
+        out.into()
+    }
+}

@@ -1,0 +1,59 @@
+//! Who asks, and what that lets them see and do.
+
+use super::{ApiError, App};
+use crate::{
+    auth::{self, AuthError, Identity, Role},
+    federation::Author,
+};
+use axum::http::HeaderMap;
+use schema::Audience;
+
+/// Who asks. The only way to have one is to have been authenticated.
+pub(super) struct Caller(Identity);
+
+impl Caller {
+    /// Who sent these headers. A token that is sent must be valid, on reads too.
+    pub async fn of(app: &App, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let header = auth::authorization(headers)?;
+        Ok(Self(app.authenticator.authenticate(header).await?))
+    }
+
+    /// Whoever may read.
+    pub async fn reader(app: &App, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let caller = Self::of(app, headers).await?;
+        if caller.is_anonymous() && !app.options.anonymous_reads {
+            auth::require(&caller.0, Role::Reader)?;
+        }
+        Ok(caller)
+    }
+
+    /// Whoever may write.
+    pub async fn administrator(app: &App, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let caller = Self::of(app, headers).await?;
+        auth::require(&caller.0, Role::Administrator)?;
+        Ok(caller)
+    }
+
+    pub fn is_anonymous(&self) -> bool {
+        matches!(self.0, Identity::Anonymous)
+    }
+
+    /// The shapes that the caller sees; `short` asks for the public ones.
+    pub fn audience(&self, short: bool) -> Audience {
+        if short || self.is_anonymous() { Audience::Public } else { Audience::Private }
+    }
+
+    /// Refuses a caller who would learn private attributes by filtering or sorting (`behaviour.md` 3).
+    pub fn may_ask_private(&self) -> Result<(), ApiError> {
+        if self.is_anonymous() { Err(AuthError::Missing.into()) } else { Ok(()) }
+    }
+
+    /// For the change log.
+    pub fn author(&self, what: String) -> Author {
+        let who = match &self.0 {
+            Identity::Anonymous => "anonymous".to_owned(),
+            Identity::Known(known) => format!("{} {}", known.issuer, known.subject),
+        };
+        Author { who, what }
+    }
+}

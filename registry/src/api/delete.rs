@@ -1,0 +1,32 @@
+//! `DELETE /<entities>/{uid}`
+
+use super::{ApiError, Shared, caller::Caller, create_provider::still_as_known, get::find};
+use crate::graph::{change::ChangeSet, plan};
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use schema::{Kind, Schema};
+
+/// Deletes a node and what goes with it. 204 also when it was not there.
+pub(super) async fn delete(
+    kind: Kind,
+    State(app): State<Shared>,
+    Path(uid): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let caller = Caller::administrator(&app, &headers).await?;
+    let what = format!("DELETE {} {uid}", Schema::get().entity(kind).decl.name);
+    app.federation
+        .write(caller.author(what), move |snapshot, _| {
+            still_as_known(snapshot, &headers)?;
+            let changes = match find(snapshot, kind, &uid) {
+                Ok(id) => plan::delete(&snapshot.graph, id),
+                Err(_) => ChangeSet::default(),
+            };
+            Ok::<_, ApiError>(((), changes))
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

@@ -1,0 +1,142 @@
+//! What clients read when something is not as they asked. `detail` is where existing clients look.
+
+use crate::{auth::AuthError, federation::WriteError, graph::plan::Refused};
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use schema::Fault;
+use serde_json::json;
+use std::any::Any;
+
+/// An answer that is not the one hoped for.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// Who asks is not known, or may not.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// A node that is not there.
+    #[error("{kind} with uid '{uid}' not found")]
+    NotFound {
+        /// The entity.
+        kind: &'static str,
+        /// As asked.
+        uid: String,
+    },
+    /// A path that is not there.
+    #[error("Not Found")]
+    NoSuchPath,
+    /// A method that a path does not have; `Allow` lists those it has.
+    #[error("Method Not Allowed")]
+    MethodNotAllowed,
+    /// A key is taken.
+    #[error("{0}")]
+    Conflict(String),
+    /// Parameters or body break rules.
+    #[error("{} faults", .0.len())]
+    Invalid(Vec<Fault>),
+    /// The body is larger than configured.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The body ended before it was whole.
+    #[error("the body could not be read to its end")]
+    BrokenBody,
+    /// Somebody else was faster.
+    #[error("the graph changed since: read again, then write")]
+    Stale,
+    /// The store cannot make changes last now. Nothing is lost or half-written.
+    #[error("the store cannot commit now; nothing was written. Try again")]
+    Unavailable,
+    /// A fault of ours.
+    #[error("internal error; the log tells more under this request's id")]
+    Internal,
+}
+
+const RETRY_SECONDS: u64 = 2;
+
+impl ApiError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Auth(error) => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED),
+            Self::NotFound { .. } | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::Stale => StatusCode::PRECONDITION_FAILED,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let detail = match &self {
+            Self::Invalid(faults) => json!({ "detail": faults }),
+            other => json!({ "detail": other.to_string() }),
+        };
+        let mut response = (self.status(), Json(detail)).into_response();
+        let retry = match &self {
+            Self::Auth(error) => {
+                let challenge = error.www_authenticate().and_then(|text| HeaderValue::from_str(&text).ok());
+                if let Some(challenge) = challenge {
+                    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+                }
+                error.retry_after_seconds()
+            }
+            Self::Unavailable => Some(RETRY_SECONDS),
+            _ => None,
+        };
+        if let Some(seconds) = retry {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Conflict(text) => Self::Conflict(text),
+            Refused::Invalid(faults) => Self::Invalid(faults),
+        }
+    }
+}
+
+impl From<Vec<Fault>> for ApiError {
+    fn from(faults: Vec<Fault>) -> Self {
+        Self::Invalid(faults)
+    }
+}
+
+impl From<WriteError<ApiError>> for ApiError {
+    fn from(error: WriteError<ApiError>) -> Self {
+        match error {
+            WriteError::Refused(error) => error,
+            WriteError::Store(error) => {
+                tracing::error!(error = %error, "the store did not commit a change");
+                Self::Unavailable
+            }
+            WriteError::Busy(tries) => {
+                tracing::warn!(tries, "a change lost against others time and again");
+                Self::Unavailable
+            }
+            WriteError::Misfit(misfit) => {
+                tracing::error!(error = %misfit, "a change did not fit the graph that it was computed from");
+                Self::Internal
+            }
+        }
+    }
+}
+
+/// The answer to a request whose handler panicked.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
+pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    tracing::error!(panic = text, "a request handler panicked");
+    ApiError::Internal.into_response()
+}

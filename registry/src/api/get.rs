@@ -1,0 +1,51 @@
+//! `GET /<entities>/{uid}`
+
+use super::{
+    ApiError, Shared,
+    answer::{self, Wanted},
+    caller::Caller,
+    query,
+};
+use crate::{federation::Snapshot, graph::select::Special};
+use axum::{
+    extract::{OriginalUri, Path, State},
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use schema::{Kind, filter};
+
+/// One node.
+pub(super) async fn get(
+    kind: Kind,
+    State(app): State<Shared>,
+    Path(uid): Path<String>,
+    headers: HeaderMap,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, ApiError> {
+    let caller = Caller::reader(&app, &headers).await?;
+    let snapshot = app.federation.snapshot();
+    let tag = answer::etag(&snapshot, caller.audience(false));
+    let question = answer::question(&caller, uri.path_and_query().map_or("", |text| text.as_str()));
+    if let Some(kept) = answer::kept(&snapshot, &question, &tag) {
+        return Ok(answer::not_modified(&headers, &tag).unwrap_or(kept));
+    }
+    let (short, extended) = filter::parse_single(&query::pairs(uri.query())?)?;
+    let id = find(&snapshot, kind, &uid)?;
+    if let Some(response) = answer::not_modified(&headers, &tag) {
+        return Ok(response);
+    }
+    let wanted = Wanted {
+        ids: vec![id],
+        list: false,
+        audience: caller.audience(short),
+        extended,
+        special: Special::default(),
+    };
+    Ok(answer::write(snapshot, wanted, &question, &tag, StatusCode::OK))
+}
+
+/// The place of a node. Any text is a uid; most are those of nothing.
+pub(super) fn find(snapshot: &Snapshot, kind: Kind, uid: &str) -> Result<u32, ApiError> {
+    let id = uid.parse().ok().and_then(|uid| snapshot.graph.find_kind(kind, uid));
+    id.ok_or_else(|| ApiError::NotFound { kind: snapshot.graph.schema.entity(kind).decl.name, uid: uid.to_owned() })
+}

@@ -1,0 +1,54 @@
+//! Counting requests, and `/metrics`.
+
+use super::Shared;
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::header,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use std::time::Instant;
+
+/// Counts and times each request under the pattern of its path, never the path itself: labels are bounded.
+pub(super) async fn measure(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let path = path.unwrap_or_else(|| "unknown".to_owned());
+    let method = request.method().as_str().to_owned();
+    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+    let response = next.run(request).await;
+    let (seconds, status) = (started.elapsed().as_secs_f64(), response.status().as_u16());
+    tracing::debug!(request_id = id, method, path, status, duration_ms = seconds * 1e3, "{method} {path}: {status}");
+    let labels = [("method", method), ("path", path), ("status", status.to_string())];
+    metrics::counter!("fedreg_http_requests_total", &labels).increment(1);
+    metrics::histogram!("fedreg_http_request_duration_seconds", &labels).record(seconds);
+    response
+}
+
+/// What Prometheus scrapes.
+pub(super) async fn metrics(State(app): State<Shared>) -> Response {
+    let snapshot = app.federation.snapshot();
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    let number = |n: usize| n as f64;
+    for entity in &snapshot.graph.schema.entities {
+        let nodes = number(snapshot.graph.all(entity.kind).len());
+        metrics::gauge!("fedreg_graph_nodes", "kind" => entity.decl.name).set(nodes);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    metrics::gauge!("fedreg_graph_revision").set(snapshot.revision as f64);
+    metrics::gauge!("fedreg_ready").set(f64::from(u8::from(app.readiness.is_ready())));
+    app.metrics.run_upkeep();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response()
+}
+
+/// Names and units of the metrics, and buckets of the histograms.
+pub fn install() -> Result<metrics_exporter_prometheus::PrometheusHandle, metrics_exporter_prometheus::BuildError> {
+    const SECONDS: &[f64] = &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+    let handle = metrics_exporter_prometheus::PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()?;
+    metrics::describe_counter!("fedreg_http_requests_total", "Requests by method, path and status.");
+    metrics::describe_histogram!("fedreg_http_request_duration_seconds", "Time from request to answer.");
+    metrics::describe_gauge!("fedreg_graph_nodes", "Nodes of the graph by kind.");
+    metrics::describe_gauge!("fedreg_graph_revision", "Changes that led to the current graph.");
+    metrics::describe_gauge!("fedreg_ready", "1 while requests are wanted.");
+    Ok(handle)
+}

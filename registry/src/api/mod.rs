@@ -1,0 +1,106 @@
+//! The REST API: one handler per file where a handler has logic. Routes are made from the declarations, so that a
+//! new entity has all of them.
+
+mod answer;
+mod caller;
+mod create_provider;
+mod delete;
+mod docs;
+mod error;
+mod get;
+mod health;
+mod list;
+mod measure;
+mod patch;
+mod query;
+mod replace_provider;
+pub mod server;
+
+pub use docs::openapi;
+pub use error::ApiError;
+pub use health::Readiness;
+
+use crate::{auth::Authenticator, federation::Federation};
+use axum::{
+    Router, middleware,
+    routing::{MethodRouter, get},
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use schema::{Kind, Schema};
+use std::{sync::Arc, time::Duration};
+use tower_http::{
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer}, timeout::TimeoutLayer,
+};
+
+/// How the API behaves; from the settings.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Under which path the v1 endpoints are: `/api/v1`.
+    pub base_path: String,
+    /// Largest body of a request, in bytes.
+    pub body_bytes: usize,
+    /// Longest time for a request.
+    pub request_time: Duration,
+    /// Ignore unknown fields of documents.
+    pub lenient_documents: bool,
+    /// Show public shapes to callers without token.
+    pub anonymous_reads: bool,
+}
+
+/// What handlers share.
+pub struct App {
+    /// The graph.
+    pub federation: Arc<Federation>,
+    /// Who is who.
+    pub authenticator: Arc<Authenticator>,
+    /// How to behave.
+    pub options: Options,
+    /// Whether to be sent requests.
+    pub readiness: Readiness,
+    /// What `/metrics` shows.
+    pub metrics: PrometheusHandle,
+}
+
+/// The state of handlers.
+pub type Shared = Arc<App>;
+
+/// All routes.
+pub fn router(app: Shared) -> Router {
+    let mut v1 = Router::new();
+    for entity in &Schema::get().entities {
+        let kind = entity.kind;
+        let mut all: MethodRouter<Shared> =
+            get(move |app, headers, uri| list::list(kind, app, headers, uri));
+        let mut single: MethodRouter<Shared> = get(move |app, path, headers, uri| get::get(kind, app, path, headers, uri))
+            .patch(move |app, path, request| patch::patch(kind, app, path, request))
+            .delete(move |app, path, headers| delete::delete(kind, app, path, headers));
+        if kind == Kind::Provider {
+            all = all.post(create_provider::create_provider);
+            single = single.put(replace_provider::replace_provider);
+        }
+        let path = entity.decl.path;
+        for slash in ["", "/"] {
+            v1 = v1.route(&format!("/{path}{slash}"), all.clone());
+            v1 = v1.route(&format!("/{path}/{{uid}}{slash}"), single.clone());
+        }
+    }
+    let base = app.options.base_path.clone();
+    let time = TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, app.options.request_time);
+    Router::new()
+        .nest(&base, v1)
+        .merge(docs::routes(&base))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(measure::metrics))
+        .fallback(async || ApiError::NoSuchPath)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(CompressionLayer::new().gzip(true))
+        .layer(time)
+        .layer(RequestBodyLimitLayer::new(app.options.body_bytes))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(middleware::from_fn(measure::measure))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .with_state(app)
+}

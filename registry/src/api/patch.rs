@@ -1,0 +1,45 @@
+//! `PATCH /<entities>/{uid}`
+
+use super::{
+    ApiError, Shared, answer,
+    caller::Caller,
+    create_provider::{body, shape, still_as_known},
+    get::find,
+};
+use crate::graph::plan;
+use axum::{
+    extract::{Path, Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use schema::{Audience, Kind, Schema, document};
+
+/// Sets the attributes that the body names. 304 when they are so already.
+pub(super) async fn patch(
+    kind: Kind,
+    State(app): State<Shared>,
+    Path(uid): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let caller = Caller::administrator(&app, request.headers()).await?;
+    let (json, headers) = body(&app, request).await?;
+    let reading = document::Reading { lenient: app.options.lenient_documents };
+    let schema: &'static Schema = app.federation.snapshot().graph.schema;
+    let said = document::patch(schema.entity(kind), &json, reading)?;
+    let what = format!("PATCH {} {uid}", schema.entity(kind).decl.name);
+    let written = app
+        .federation
+        .write(caller.author(what), move |snapshot, _| {
+            let id = find(snapshot, kind, &uid)?;
+            still_as_known(snapshot, &headers)?;
+            let changes = plan::patch(&snapshot.graph, id, &said)?;
+            Ok::<_, ApiError>((snapshot.graph.record(id).uid, changes))
+        })
+        .await?;
+    let Some(id) = written.snapshot.graph.find(written.value) else { return Err(ApiError::Internal) };
+    if written.changed {
+        return Ok(shape(&written.snapshot, id, StatusCode::OK, false));
+    }
+    let tag = answer::etag(&written.snapshot, Audience::Private);
+    Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response())
+}

@@ -1,0 +1,49 @@
+//! `PUT /providers/{uid}`
+
+use super::{
+    ApiError, Shared, answer,
+    caller::Caller,
+    create_provider::{body, extended, still_as_known},
+    get::find,
+};
+use crate::graph::plan;
+use axum::{
+    extract::{Path, Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use schema::{Audience, Kind, document};
+use std::sync::Arc;
+
+/// Makes a provider equal to a document. 304 when it is already.
+pub(super) async fn replace_provider(
+    State(app): State<Shared>,
+    Path(uid): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let caller = Caller::administrator(&app, request.headers()).await?;
+    let (json, headers) = body(&app, request).await?;
+    let json = Arc::new(json);
+    let reading = document::Reading { lenient: app.options.lenient_documents };
+    let written = app
+        .federation
+        .write(caller.author(format!("PUT provider {uid}")), move |snapshot, fresh| {
+            let graph = &snapshot.graph;
+            let stored = find(snapshot, Kind::Provider, &uid);
+            let projects = stored.as_ref().ok().into_iter().flat_map(|id| graph.neighbours(*id, "projects"));
+            let uuid = |id| graph.value(id, "uuid").as_str().unwrap_or_default().to_owned();
+            let projects: Vec<String> = projects.map(uuid).collect();
+            let document = document::provider(graph.schema, &json, reading, &projects)?;
+            let id = stored?;
+            still_as_known(snapshot, &headers)?;
+            let changes = plan::replace(graph, id, &document, fresh)?;
+            Ok::<_, ApiError>((graph.record(id).uid, changes))
+        })
+        .await?;
+    let Some(id) = written.snapshot.graph.find(written.value) else { return Err(ApiError::Internal) };
+    if written.changed {
+        return Ok(extended(&written.snapshot, id, StatusCode::OK));
+    }
+    let tag = answer::etag(&written.snapshot, Audience::Private);
+    Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response())
+}

@@ -1,0 +1,271 @@
+//! The default store: one crash-safe file in a folder, nothing to install.
+
+use super::{CommitError, Entry, Loaded, Store, StoreError};
+use crate::graph::{
+    change::{ChangeSet, Created, Link, Unreadable},
+    uid::Uid,
+};
+use async_trait::async_trait;
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use schema::{RelationId, Schema};
+use serde_json::{Value as Json, json};
+use std::{path::Path, sync::Arc};
+
+/// `format`, `revision`, `next` (the place of the next new node).
+const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
+/// `epoch`.
+const TEXTS: TableDefinition<&str, &str> = TableDefinition::new("texts");
+/// uid -> place in the order of creation, node as JSON.
+const NODES: TableDefinition<[u8; 16], (u64, &[u8])> = TableDefinition::new("nodes");
+/// from, to, type -> properties as JSON.
+const LINKS: TableDefinition<([u8; 16], [u8; 16], &str), &[u8]> = TableDefinition::new("links");
+/// to, from, type: the way back, for deleting.
+const BACK: TableDefinition<([u8; 16], [u8; 16], &str), ()> = TableDefinition::new("back");
+/// revision -> entry as JSON.
+const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
+
+const FORMAT: u64 = 1;
+const FILE: &str = "graph.redb";
+
+/// See the module.
+pub struct Embedded {
+    schema: &'static Schema,
+    database: Arc<Database>,
+    log_entries: u64,
+}
+
+impl Embedded {
+    /// Opens the store in a folder, made if missing. The last `log_entries` changes are kept.
+    pub fn open(schema: &'static Schema, folder: &Path, log_entries: u64) -> Result<Self, StoreError> {
+        let path = || folder.display().to_string();
+        let unusable = |why: &dyn std::fmt::Display| StoreError::Folder { path: path(), why: why.to_string() };
+        std::fs::create_dir_all(folder).map_err(|why| unusable(&why))?;
+        let database = Database::create(folder.join(FILE)).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path() },
+            other => unusable(&other),
+        })?;
+        let store = Self { schema, database: Arc::new(database), log_entries };
+        let found = store.prepare().map_err(failed)?;
+        if found == FORMAT { Ok(store) } else { Err(StoreError::Format { path: path(), found, known: FORMAT }) }
+    }
+
+    /// Makes the tables of a new store. Says the format of the file.
+    fn prepare(&self) -> Result<u64, redb::Error> {
+        let transaction = self.database.begin_write()?;
+        let format = {
+            let mut numbers = transaction.open_table(NUMBERS)?;
+            transaction.open_table(NODES)?;
+            transaction.open_table(LINKS)?;
+            transaction.open_table(BACK)?;
+            transaction.open_table(LOG)?;
+            let mut texts = transaction.open_table(TEXTS)?;
+            if texts.get("epoch")?.is_none() {
+                texts.insert("epoch", uuid::Uuid::new_v4().simple().to_string()[..8].to_owned().as_str())?;
+                numbers.insert("format", FORMAT)?;
+                numbers.insert("revision", 0)?;
+                numbers.insert("next", 0)?;
+            }
+            let format = numbers.get("format")?.map_or(0, |format| format.value());
+            format
+        };
+        transaction.commit()?;
+        Ok(format)
+    }
+
+    /// Runs what waits for the disk where it holds up no one.
+    async fn blocking<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let database = Arc::clone(&self.database);
+        match tokio::task::spawn_blocking(move || work(&database)).await {
+            Ok(result) => result,
+            Err(broken) => Err(StoreError::Failed(broken.to_string()).into()),
+        }
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Failed(error.to_string())
+}
+
+fn parse(bytes: &[u8], what: &str) -> Result<Json, StoreError> {
+    let what = || Unreadable { what: what.to_owned() };
+    serde_json::from_slice(bytes).map_err(|_| what().into())
+}
+
+#[async_trait]
+impl Store for Embedded {
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        let schema = self.schema;
+        self.blocking(move |database| load(schema, database)).await
+    }
+
+    async fn commit(&self, entry: Entry) -> Result<(), CommitError> {
+        let (schema, keep) = (self.schema, self.log_entries);
+        self.blocking(move |database| {
+            let mut transaction = database.begin_write().map_err(failed)?;
+            // Costs a little on each commit, and saves reading the whole file at the start after a crash.
+            transaction.set_quick_repair(true);
+            check_revision(&transaction, entry.revision)?;
+            write(schema, &transaction, &entry, keep)?;
+            transaction.commit().map_err(failed)?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn log_after(&self, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let schema = self.schema;
+        self.blocking(move |database| {
+            let transaction = database.begin_read().map_err(failed)?;
+            let log = transaction.open_table(LOG).map_err(failed)?;
+            let mut entries = Vec::new();
+            for row in log.range(revision + 1..).map_err(failed)?.take(limit) {
+                let (revision, bytes) = row.map_err(failed)?;
+                entries.push(read_entry(schema, revision.value(), bytes.value())?);
+            }
+            Ok(entries)
+        })
+        .await
+    }
+}
+
+fn load(schema: &'static Schema, database: &Database) -> Result<Loaded, StoreError> {
+    let transaction = database.begin_read().map_err(failed)?;
+    let numbers = transaction.open_table(NUMBERS).map_err(failed)?;
+    let texts = transaction.open_table(TEXTS).map_err(failed)?;
+    let mut nodes = Vec::new();
+    for row in transaction.open_table(NODES).map_err(failed)?.iter().map_err(failed)? {
+        let (_, value) = row.map_err(failed)?;
+        let (place, bytes) = value.value();
+        nodes.push((place, Created::from_json(schema, &parse(bytes, "node")?)?));
+    }
+    nodes.sort_unstable_by_key(|(place, _)| *place);
+    let mut links = Vec::new();
+    for row in transaction.open_table(LINKS).map_err(failed)?.iter().map_err(failed)? {
+        let (key, properties) = row.map_err(failed)?;
+        let (from, to, ty) = key.value();
+        let relation = relation(schema, ty)?;
+        let properties = match properties.value() {
+            [] => Vec::new(),
+            bytes => read_properties(schema, relation, &parse(bytes, "relation")?),
+        };
+        links.push(Link { relation, from: Uid::from_bytes(from), to: Uid::from_bytes(to), properties });
+    }
+    Ok(Loaded {
+        revision: numbers.get("revision").map_err(failed)?.map_or(0, |number| number.value()),
+        epoch: texts.get("epoch").map_err(failed)?.map(|text| text.value().to_owned()).unwrap_or_default(),
+        nodes: nodes.into_iter().map(|(_, node)| node).collect(),
+        links,
+    })
+}
+
+fn relation(schema: &Schema, ty: &str) -> Result<RelationId, StoreError> {
+    let unknown = || Unreadable { what: format!("relation type '{ty}'") };
+    Ok(schema.relation_of_type(ty).ok_or_else(unknown)?)
+}
+
+fn read_properties(schema: &Schema, relation: RelationId, json: &Json) -> Vec<schema::Value> {
+    let fields = schema.relation(relation).decl.properties.iter();
+    let read = |field: &schema::Field| schema::Value::from_json(field.ty, json.get(field.name)?);
+    fields.map(|field| read(field).unwrap_or_default()).collect()
+}
+
+fn check_revision(transaction: &WriteTransaction, wanted: u64) -> Result<(), CommitError> {
+    let numbers = transaction.open_table(NUMBERS).map_err(failed)?;
+    let found = numbers.get("revision").map_err(failed)?.map_or(0, |number| number.value());
+    if found + 1 == wanted { Ok(()) } else { Err(CommitError::Moved { expected: wanted - 1, found }) }
+}
+
+fn write(
+    schema: &'static Schema,
+    transaction: &WriteTransaction,
+    entry: &Entry,
+    keep: u64,
+) -> Result<(), StoreError> {
+    let changes = &entry.changes;
+    let mut numbers = transaction.open_table(NUMBERS).map_err(failed)?;
+    let mut nodes = transaction.open_table(NODES).map_err(failed)?;
+    let mut links = transaction.open_table(LINKS).map_err(failed)?;
+    let mut back = transaction.open_table(BACK).map_err(failed)?;
+
+    let gone = changes.unlinked.iter().map(|link| (link.from, link.to, schema.relation(link.relation).decl.ty));
+    let mut gone: Vec<(Uid, Uid, String)> = gone.map(|(from, to, ty)| (from, to, ty.to_owned())).collect();
+    for deleted in &changes.deleted {
+        let uid = deleted.uid.to_bytes();
+        let all = (uid, [0; 16], "")..=(uid, [0xff; 16], "\u{10ffff}");
+        for row in links.range(all.clone()).map_err(failed)? {
+            let (from, to, ty) = row.as_ref().map_err(failed)?.0.value();
+            gone.push((Uid::from_bytes(from), Uid::from_bytes(to), ty.to_owned()));
+        }
+        for row in back.range(all).map_err(failed)? {
+            let (to, from, ty) = row.as_ref().map_err(failed)?.0.value();
+            gone.push((Uid::from_bytes(from), Uid::from_bytes(to), ty.to_owned()));
+        }
+        nodes.remove(uid).map_err(failed)?;
+    }
+    for (from, to, ty) in &gone {
+        links.remove((from.to_bytes(), to.to_bytes(), ty.as_str())).map_err(failed)?;
+        back.remove((to.to_bytes(), from.to_bytes(), ty.as_str())).map_err(failed)?;
+    }
+
+    let mut next = numbers.get("next").map_err(failed)?.map_or(0, |number| number.value());
+    for created in &changes.created {
+        let bytes = created.to_json(schema).to_string();
+        nodes.insert(created.uid.to_bytes(), (next, bytes.as_bytes())).map_err(failed)?;
+        next += 1;
+    }
+    for updated in &changes.updated {
+        let uid = updated.uid.to_bytes();
+        let missing = || Unreadable { what: format!("node {}, which a change names", updated.uid) };
+        let (place, mut node) = {
+            let row = nodes.get(uid).map_err(failed)?.ok_or_else(missing)?;
+            let (place, bytes) = row.value();
+            (place, Created::from_json(schema, &parse(bytes, "node")?)?)
+        };
+        node.shared = updated.shared.unwrap_or(node.shared);
+        for (field, value) in &updated.set {
+            node.values[*field] = value.clone();
+        }
+        nodes.insert(uid, (place, node.to_json(schema).to_string().as_bytes())).map_err(failed)?;
+    }
+    for link in &changes.linked {
+        let relation = &schema.relation(link.relation).decl;
+        let said = relation.properties.iter().zip(&link.properties).filter(|(_, value)| !value.is_null());
+        let said: Json = said.map(|(field, value)| (field.name.to_owned(), value.to_json())).collect();
+        let bytes = if relation.properties.is_empty() { String::new() } else { said.to_string() };
+        let (from, to) = (link.from.to_bytes(), link.to.to_bytes());
+        links.insert((from, to, relation.ty), bytes.as_bytes()).map_err(failed)?;
+        back.insert((to, from, relation.ty), ()).map_err(failed)?;
+    }
+
+    numbers.insert("next", next).map_err(failed)?;
+    numbers.insert("revision", entry.revision).map_err(failed)?;
+    let mut log = transaction.open_table(LOG).map_err(failed)?;
+    let json = json!({
+        "at": entry.at.to_rfc3339(),
+        "who": entry.who,
+        "what": entry.what,
+        "changes": changes.to_json(schema),
+    });
+    log.insert(entry.revision, json.to_string().as_bytes()).map_err(failed)?;
+    let first = log.first().map_err(failed)?.map_or(entry.revision, |(revision, _)| revision.value());
+    for old in first..=entry.revision.saturating_sub(keep) {
+        log.remove(old).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn read_entry(schema: &Schema, revision: u64, bytes: &[u8]) -> Result<Entry, StoreError> {
+    let json = parse(bytes, "log entry")?;
+    let text = |name: &str| json.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+    let damaged = || Unreadable { what: format!("log entry {revision}") };
+    Ok(Entry {
+        revision,
+        at: text("at").parse().map_err(|_| damaged())?,
+        who: text("who"),
+        what: text("what"),
+        changes: ChangeSet::from_json(schema, json.get("changes").ok_or_else(damaged)?)?,
+    })
+}
