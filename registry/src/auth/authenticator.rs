@@ -1,0 +1,316 @@
+//! From an `Authorization` header to an identity.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use futures::future::join_all;
+use ring::digest::{SHA256, digest};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::cache::{Cache, Digest};
+use super::claims::{Facts, check};
+use super::error::Refused;
+use super::fetch::{FetchError, client};
+use super::issuer::Issuer;
+use super::token::Token;
+use super::{AuthError, AuthSettings, Clock, Identity, Known, Role, Rule, SignatureAlgorithm};
+
+/// For how long it is not asked again after userinfo did not answer, in seconds.
+const USERINFO_PAUSE_SECONDS: u64 = 5;
+
+/// Tells who asks. One for the whole process; shared by reference.
+pub struct Authenticator {
+    issuers: HashMap<Arc<str>, Arc<Issuer>>,
+    administrators: Vec<Rule>,
+    anonymous_reads: bool,
+    leeway_seconds: u32,
+    token_bytes: usize,
+    userinfo: Duration,
+    clock: Arc<dyn Clock>,
+    verified: Cache<Verified>,
+}
+
+/// What is remembered of a token.
+struct Verified {
+    issuer: Arc<Issuer>,
+    /// Of the keys it was verified with.
+    generation: u64,
+    known: Arc<Known>,
+    facts: Facts,
+    /// Whether a rule could hold if more were known.
+    lacking: bool,
+    /// What userinfo added, and until when (monotonic) that is used. One asks, others wait for it.
+    completed: Mutex<Option<(Duration, Arc<Known>)>>,
+}
+
+/// Why an issuer is not usable, with what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the issuer {issuer} cannot be used: {error}. {}", .error.advice())]
+pub struct IssuerProblem {
+    /// The issuer, as configured.
+    pub issuer: String,
+    /// What happened.
+    pub error: FetchError,
+}
+
+/// The one `Authorization` header of a request; several are refused rather than one chosen.
+pub fn authorization(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| AuthError::Malformed),
+        (Some(_), Some(_)) => Err(AuthError::Malformed),
+    }
+}
+
+impl Authenticator {
+    /// Takes the settings as they are; nothing is fetched yet. Fails when no TLS client can be made.
+    pub fn new(settings: &AuthSettings, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
+        let client = client(Duration::from_secs(settings.keys.fetch_seconds))?;
+        let issuers = settings.issuers.iter().map(|issuer| {
+            let issuer = Issuer::new(issuer.clone(), settings.keys.clone(), client.clone(), clock.clone());
+            (issuer.name.clone(), Arc::new(issuer))
+        });
+        let issuers: HashMap<_, _> = issuers.collect();
+        if issuers.is_empty() {
+            tracing::warn!("auth.issuers is empty: every token is refused and nothing can be written");
+        }
+        Ok(Self {
+            issuers,
+            administrators: settings.administrators.clone(),
+            anonymous_reads: settings.anonymous_reads,
+            leeway_seconds: settings.leeway_seconds,
+            token_bytes: settings.token_bytes,
+            userinfo: Duration::from_secs(settings.userinfo_seconds),
+            clock,
+            verified: Cache::new(settings.token_cache_entries),
+        })
+    }
+
+    /// Asks every issuer for its keys. For the start, and for `fedreg check`.
+    pub async fn check(&self) -> Result<(), Vec<IssuerProblem>> {
+        let outcomes = join_all(self.issuers.values().map(|issuer| async {
+            issuer.fetch_now().await.map_err(|error| IssuerProblem { issuer: issuer.name.to_string(), error })
+        }));
+        let mut problems: Vec<_> = outcomes.await.into_iter().filter_map(Result::err).collect();
+        problems.sort_by(|one, other| one.issuer.cmp(&other.issuer));
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// The role that reading the public shapes needs: [`Role::Anonymous`], or [`Role::Reader`] when the
+    /// configuration has `anonymous_reads: false`.
+    pub fn read_role(&self) -> Role {
+        if self.anonymous_reads { Role::Anonymous } else { Role::Reader }
+    }
+
+    /// Who asks: everything that can be known, userinfo included where the rules need it.
+    pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Identity, AuthError> {
+        self.authenticate_for(authorization, Role::Administrator).await
+    }
+
+    /// Who asks, as far as it matters for what needs that role: userinfo is asked only when the token alone does
+    /// not give it and userinfo could. So a read never waits for it.
+    pub async fn authenticate_for(
+        &self,
+        authorization: Option<&str>,
+        needed: Role,
+    ) -> Result<Identity, AuthError> {
+        let Some(header) = authorization else { return Ok(Identity::Anonymous) };
+        self.identify(header, needed).await.map(Identity::Known).map_err(|Refused { error, detail }| {
+            tracing::info!(reason = error.reason(), detail = ?cut(&detail), "a token was refused");
+            metrics::counter!("fedreg_tokens_refused_total", "reason" => error.reason()).increment(1);
+            error
+        })
+    }
+
+    async fn identify(&self, header: &str, needed: Role) -> Result<Arc<Known>, Refused> {
+        let token =
+            bearer(header).ok_or_else(|| Refused::new(AuthError::Malformed, "not a Bearer header"))?;
+        if token.len() > self.token_bytes {
+            return Err(Refused::new(AuthError::TooLong, format!("{} bytes", token.len())));
+        }
+        let digest = sha256(token);
+        let verified = match self.verified.get(&digest) {
+            Some(verified) if verified.still_holds(self.clock.now()) => verified,
+            // A token that expired, or whose issuer has other keys now: what was known of it is void.
+            Some(_) => {
+                self.verified.remove(&digest);
+                self.verify(token, digest).await?
+            }
+            None => self.verify(token, digest).await?,
+        };
+        if verified.lacking && !verified.known.role.includes(needed) {
+            return Ok(self.complete(&verified, token).await);
+        }
+        Ok(verified.known.clone())
+    }
+
+    /// Verifies a token that is not remembered, and remembers it. The issuer comes first: as long as it is not
+    /// one of the configured ones, nothing else of the token is looked at.
+    async fn verify(&self, token: &str, digest: Digest) -> Result<Arc<Verified>, Refused> {
+        let token = Token::parse(token)?;
+        let named = token.claims.get("iss").and_then(Value::as_str);
+        let issuer = named.and_then(|iss| self.issuers.get(iss)).ok_or_else(|| {
+            Refused::new(
+                AuthError::UnknownIssuer,
+                named.map_or("no iss".to_owned(), |iss| format!("iss {iss}")),
+            )
+        })?;
+        let header = token.header()?;
+        let algorithm = header
+            .algorithm
+            .parse::<SignatureAlgorithm>()
+            .ok()
+            .filter(|algorithm| issuer.settings.algorithms.contains(algorithm))
+            .ok_or_else(|| Refused::new(AuthError::Algorithm, format!("alg {}", header.algorithm)))?
+            .algorithm();
+        let signature = token.signature()?;
+        let published = issuer.with_key(&header.key_id, algorithm).await?;
+        if !published.keys.verify(&header.key_id, algorithm, token.signed(), &signature) {
+            return Err(Refused::new(AuthError::BadSignature, format!("key {}", header.key_id)));
+        }
+        let checked = check(&token.claims, &header, &issuer.settings, self.clock.now(), self.leeway_seconds)?;
+        let facts = Facts::new(&token.claims, &issuer.settings);
+        let known = self.known(issuer, checked.subject, checked.expires_at, facts.clone(), None);
+        let lacking = known.role != Role::Administrator
+            && self.administrators.iter().any(|rule| rule.lacks(&issuer.name, &facts));
+        let verified = Arc::new(Verified {
+            issuer: issuer.clone(),
+            generation: published.generation,
+            known: Arc::new(known),
+            facts,
+            lacking,
+            completed: Mutex::default(),
+        });
+        self.verified.insert(digest, verified.clone());
+        Ok(verified)
+    }
+
+    /// Adds what userinfo says. That is used for at most a minute, and never beyond the token's own end: a token
+    /// that expired is not found to hold any more.
+    async fn complete(&self, verified: &Verified, token: &str) -> Arc<Known> {
+        let mut completed = verified.completed.lock().await;
+        if let Some((until, known)) = &*completed
+            && self.clock.monotonic() < *until
+        {
+            return known.clone();
+        }
+        let known = &verified.known;
+        let (facts, undecided, lasts) = match verified.issuer.userinfo(token, &known.subject).await {
+            Ok(Some(claims)) => {
+                let more = Facts::new(&claims, &verified.issuer.settings);
+                (verified.facts.clone().or(more), None, self.userinfo)
+            }
+            Ok(None) => (verified.facts.clone(), None, self.userinfo),
+            Err(error) => {
+                tracing::warn!(issuer = %verified.issuer.name, %error, "userinfo could not be asked");
+                let pause = Duration::from_secs(USERINFO_PAUSE_SECONDS);
+                (verified.facts.clone(), Some(USERINFO_PAUSE_SECONDS), pause)
+            }
+        };
+        let known = self.known(&verified.issuer, known.subject.clone(), known.expires_at, facts, undecided);
+        let known = Arc::new(known);
+        *completed = Some((self.clock.monotonic() + lasts, known.clone()));
+        known
+    }
+
+    fn known(
+        &self,
+        issuer: &Issuer,
+        subject: Box<str>,
+        expires_at: i64,
+        facts: Facts,
+        undecided_for_seconds: Option<u64>,
+    ) -> Known {
+        let (email, groups) = facts.into_parts();
+        let rule = self
+            .administrators
+            .iter()
+            .find(|rule| rule.holds(&issuer.name, &subject, email.as_ref(), &groups));
+        Known {
+            issuer: issuer.name.clone(),
+            subject,
+            email,
+            groups,
+            expires_at,
+            role: if rule.is_some() { Role::Administrator } else { Role::Reader },
+            rule: rule.map(|rule| rule.to_string().into()),
+            undecided_for_seconds,
+        }
+    }
+}
+
+impl Verified {
+    fn still_holds(&self, now: i64) -> bool {
+        now < self.known.expires_at
+            && self.issuer.published().is_some_and(|published| published.generation == self.generation)
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator").field("issuers", &self.issuers.keys()).finish_non_exhaustive()
+    }
+}
+
+/// The token of a `Bearer` header; the scheme in any case (RFC 9110, section 11.1).
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    let token = token.trim_matches(' ');
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn sha256(token: &str) -> Digest {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    bytes
+}
+
+/// What comes from an unverified token does not fill the log.
+fn cut(detail: &str) -> &str {
+    detail.char_indices().nth(200).map_or(detail, |(end, _)| &detail[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bearer_headers() {
+        for header in ["Bearer x", "bearer x", "BEARER   x  "] {
+            assert_eq!(bearer(header), Some("x"), "{header:?}");
+        }
+        for header in ["", "Bearer", "Bearer ", "Basic x", "Bearerx", "x", " Bearer x", "Bearer\tx"] {
+            assert_eq!(bearer(header), None, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn one_authorization_header() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(authorization(&headers), Ok(None));
+        headers.append(AUTHORIZATION, "Bearer x".parse().unwrap());
+        assert_eq!(authorization(&headers), Ok(Some("Bearer x")));
+        headers.append(AUTHORIZATION, "Bearer y".parse().unwrap());
+        assert_eq!(authorization(&headers), Err(AuthError::Malformed));
+        headers.insert(AUTHORIZATION, axum::http::HeaderValue::from_bytes(b"Bearer \xff").unwrap());
+        assert_eq!(authorization(&headers), Err(AuthError::Malformed));
+    }
+
+    #[test]
+    fn digests_are_sha_256() {
+        // FIPS 180-2, appendix B.1
+        assert_eq!(sha256("abc")[..8], [0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea]);
+    }
+
+    #[test]
+    fn details_are_cut_between_characters() {
+        assert_eq!(cut("short"), "short");
+        assert_eq!(cut(&"é".repeat(500)).chars().count(), 200);
+    }
+}
