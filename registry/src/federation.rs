@@ -223,6 +223,10 @@ impl<E> From<FollowError> for WriteError<E> {
 }
 
 /// Fills a graph from a list of nodes and relations, as the stores load it: for tests and benchmarks.
-pub fn graph_of(schema: &'static Schema, nodes: Vec<crate::graph::change::Created>, links: Vec<Link>) -> Result<Graph, Misfit> {
+pub fn graph_of(
+    schema: &'static Schema,
+    nodes: Vec<crate::graph::change::Created>,
+    links: Vec<Link>,
+) -> Result<Graph, Misfit> {
     Graph::empty(schema).apply(&ChangeSet { created: nodes, linked: links, ..ChangeSet::default() })
 }

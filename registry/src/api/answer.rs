@@ -34,7 +34,9 @@ pub(super) fn etag(snapshot: &Snapshot, audience: Audience) -> HeaderValue {
 pub(super) fn not_modified(headers: &HeaderMap, etag: &HeaderValue) -> Option<Response> {
     let known = headers.get(header::IF_NONE_MATCH)?.to_str().ok()?;
     let wanted = etag.to_str().ok()?.trim_start_matches("W/");
-    let has = known.split(',').any(|tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == wanted || tag == "*"));
+    let has = known
+        .split(',')
+        .any(|tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == wanted || tag == "*"));
     has.then(|| (StatusCode::NOT_MODIFIED, [(header::ETAG, etag.clone())]).into_response())
 }
 
@@ -103,7 +105,8 @@ impl Pieces {
     /// At least `size` bytes of the answer, or its end.
     fn write(&mut self, size: usize) -> Bytes {
         let Wanted { ids, list, audience, extended, special } = &self.wanted;
-        let writer = Writer { graph: &self.snapshot.graph, audience: *audience, extended: *extended, special };
+        let writer =
+            Writer { graph: &self.snapshot.graph, audience: *audience, extended: *extended, special };
         let mut out = Vec::with_capacity(if ids.len() > 1 { size.min(ids.len() * 1024) } else { 4096 });
         if *list && self.next == 0 {
             out.push(b'[');

@@ -12,26 +12,21 @@ use schema::Audience;
 pub(super) struct Caller(Identity);
 
 impl Caller {
-    /// Who sent these headers. A token that is sent must be valid, on reads too.
-    pub async fn of(app: &App, headers: &HeaderMap) -> Result<Self, ApiError> {
-        let header = auth::authorization(headers)?;
-        Ok(Self(app.authenticator.authenticate(header).await?))
-    }
-
-    /// Whoever may read.
+    /// Whoever may read. A token that is sent must be valid, on reads too.
     pub async fn reader(app: &App, headers: &HeaderMap) -> Result<Self, ApiError> {
-        let caller = Self::of(app, headers).await?;
-        if caller.is_anonymous() && !app.options.anonymous_reads {
-            auth::require(&caller.0, Role::Reader)?;
-        }
-        Ok(caller)
+        Self::with_role(app, headers, app.authenticator.read_role()).await
     }
 
     /// Whoever may write.
     pub async fn administrator(app: &App, headers: &HeaderMap) -> Result<Self, ApiError> {
-        let caller = Self::of(app, headers).await?;
-        auth::require(&caller.0, Role::Administrator)?;
-        Ok(caller)
+        Self::with_role(app, headers, Role::Administrator).await
+    }
+
+    async fn with_role(app: &App, headers: &HeaderMap, role: Role) -> Result<Self, ApiError> {
+        let header = auth::authorization(headers)?;
+        let identity = app.authenticator.authenticate_for(header, role).await?;
+        auth::require(&identity, role)?;
+        Ok(Self(identity))
     }
 
     pub fn is_anonymous(&self) -> bool {

@@ -17,7 +17,10 @@ use serde_json::Value as Json;
 use std::sync::Arc;
 
 /// Adds a whole provider, all or nothing.
-pub(super) async fn create_provider(State(app): State<Shared>, request: Request) -> Result<Response, ApiError> {
+pub(super) async fn create_provider(
+    State(app): State<Shared>,
+    request: Request,
+) -> Result<Response, ApiError> {
     let caller = Caller::administrator(&app, request.headers()).await?;
     let (json, headers) = body(&app, request).await?;
     let reading = document::Reading { lenient: app.options.lenient_documents };
@@ -56,7 +59,8 @@ pub(super) fn shape(
     let audience = Audience::Private;
     let tag = answer::etag(snapshot, audience);
     let wanted = Wanted { ids: vec![id], list: false, audience, extended, special: Special::default() };
-    answer::write(Arc::clone(snapshot), wanted, "", &tag, if extended { status } else { StatusCode::OK }).into_response()
+    answer::write(Arc::clone(snapshot), wanted, "", &tag, if extended { status } else { StatusCode::OK })
+        .into_response()
 }
 
 /// The body as JSON, and the headers.
@@ -64,9 +68,13 @@ pub(super) async fn body(app: &Shared, request: Request) -> Result<(Json, Header
     let (parts, body) = request.into_parts();
     let bytes = read(body, app.options.body_bytes).await?;
     let json = serde_json::from_slice(&bytes).map_err(|error| {
-        let offset = bytes.split(|byte| *byte == b'\n').take(error.line().saturating_sub(1)).map(|line| line.len() + 1);
+        let offset = bytes
+            .split(|byte| *byte == b'\n')
+            .take(error.line().saturating_sub(1))
+            .map(|line| line.len() + 1);
         let offset = offset.sum::<usize>() + error.column().saturating_sub(1);
-        let loc = if bytes.is_empty() { vec!["body".into()] } else { vec!["body".into(), Loc::Index(offset)] };
+        let loc =
+            if bytes.is_empty() { vec!["body".into()] } else { vec!["body".into(), Loc::Index(offset)] };
         let msg = if bytes.is_empty() { "field required".to_owned() } else { format!("not JSON: {error}") };
         ApiError::Invalid(vec![Fault { loc, msg, ty: "value_error.jsondecode" }])
     })?;
@@ -87,11 +95,20 @@ async fn read(body: Body, most: usize) -> Result<bytes::Bytes, ApiError> {
 }
 
 /// Refuses a write that names a revision which is no longer the current one (`If-Match`, RFC 9110 13.1.1).
-pub(super) fn still_as_known(snapshot: &crate::federation::Snapshot, headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn still_as_known(
+    snapshot: &crate::federation::Snapshot,
+    headers: &HeaderMap,
+) -> Result<(), ApiError> {
     let Some(known) = headers.get(header::IF_MATCH).map(|value| value.to_str().unwrap_or_default()) else {
         return Ok(());
     };
-    let state = |tag: &str| tag.trim().trim_start_matches("W/").trim_matches('"').rsplit_once('-').map(|(state, _)| state.to_owned());
+    let state = |tag: &str| {
+        tag.trim()
+            .trim_start_matches("W/")
+            .trim_matches('"')
+            .rsplit_once('-')
+            .map(|(state, _)| state.to_owned())
+    };
     let current = format!("{}-{}", snapshot.epoch, snapshot.revision);
     let same = known.split(',').any(|tag| tag.trim() == "*" || state(tag).as_deref() == Some(&current));
     if same { Ok(()) } else { Err(ApiError::Stale) }

@@ -12,6 +12,7 @@ pub fn openapi(base_path: &str) -> utoipa::openapi::OpenApi {
 
 /// `docs` and `openapi.json` under the base path.
 pub(super) fn routes(base_path: &str) -> Router<Shared> {
-    let page = SwaggerUi::new(format!("{base_path}/docs")).url(format!("{base_path}/openapi.json"), openapi(base_path));
+    let page = SwaggerUi::new(format!("{base_path}/docs"))
+        .url(format!("{base_path}/openapi.json"), openapi(base_path));
     Router::from(page)
 }

@@ -47,5 +47,8 @@ pub(super) async fn get(
 /// The place of a node. Any text is a uid; most are those of nothing.
 pub(super) fn find(snapshot: &Snapshot, kind: Kind, uid: &str) -> Result<u32, ApiError> {
     let id = uid.parse().ok().and_then(|uid| snapshot.graph.find_kind(kind, uid));
-    id.ok_or_else(|| ApiError::NotFound { kind: snapshot.graph.schema.entity(kind).decl.name, uid: uid.to_owned() })
+    id.ok_or_else(|| ApiError::NotFound {
+        kind: snapshot.graph.schema.entity(kind).decl.name,
+        uid: uid.to_owned(),
+    })
 }

@@ -40,7 +40,9 @@ pub(super) async fn list(
     };
     let (query, special) = query;
     let private = |place: usize| !entity.fields[place].public;
-    if query.filters.iter().any(|filter| private(filter.field)) || query.sort.is_some_and(|(place, _)| private(place)) {
+    if query.filters.iter().any(|filter| private(filter.field))
+        || query.sort.is_some_and(|(place, _)| private(place))
+    {
         caller.may_ask_private()?;
     }
     if let Some(response) = answer::not_modified(&headers, &tag) {

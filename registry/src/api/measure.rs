@@ -7,7 +7,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use std::time::Instant;
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use std::{sync::OnceLock, time::Instant};
 
 /// Counts and times each request under the pattern of its path, never the path itself: labels are bounded.
 pub(super) async fn measure(request: Request, next: Next) -> Response {
@@ -15,10 +16,18 @@ pub(super) async fn measure(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let path = path.unwrap_or_else(|| "unknown".to_owned());
     let method = request.method().as_str().to_owned();
-    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+    let id =
+        request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let response = next.run(request).await;
     let (seconds, status) = (started.elapsed().as_secs_f64(), response.status().as_u16());
-    tracing::debug!(request_id = id, method, path, status, duration_ms = seconds * 1e3, "{method} {path}: {status}");
+    tracing::debug!(
+        request_id = id,
+        method,
+        path,
+        status,
+        duration_ms = seconds * 1e3,
+        "{method} {path}: {status}"
+    );
     let labels = [("method", method), ("path", path), ("status", status.to_string())];
     metrics::counter!("fedreg_http_requests_total", &labels).increment(1);
     metrics::histogram!("fedreg_http_request_duration_seconds", &labels).record(seconds);
@@ -38,15 +47,24 @@ pub(super) async fn metrics(State(app): State<Shared>) -> Response {
     metrics::gauge!("fedreg_graph_revision").set(snapshot.revision as f64);
     metrics::gauge!("fedreg_ready").set(f64::from(u8::from(app.readiness.is_ready())));
     app.metrics.run_upkeep();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
+        .into_response()
 }
 
-/// Names and units of the metrics, and buckets of the histograms.
-pub fn install() -> Result<metrics_exporter_prometheus::PrometheusHandle, metrics_exporter_prometheus::BuildError> {
-    const SECONDS: &[f64] = &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
-    let handle = metrics_exporter_prometheus::PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()?;
+/// The process's one recorder, installed when first asked for: names and units of the metrics, and buckets.
+pub fn handle() -> Result<PrometheusHandle, String> {
+    static HANDLE: OnceLock<Result<PrometheusHandle, String>> = OnceLock::new();
+    HANDLE.get_or_init(|| install().map_err(|error| error.to_string())).clone()
+}
+
+fn install() -> Result<PrometheusHandle, BuildError> {
+    const SECONDS: &[f64] = &[
+        0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+    ];
+    let handle = PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()?;
     metrics::describe_counter!("fedreg_http_requests_total", "Requests by method, path and status.");
     metrics::describe_histogram!("fedreg_http_request_duration_seconds", "Time from request to answer.");
+    metrics::describe_counter!("fedreg_tokens_refused_total", "Tokens refused, by reason.");
     metrics::describe_gauge!("fedreg_graph_nodes", "Nodes of the graph by kind.");
     metrics::describe_gauge!("fedreg_graph_revision", "Changes that led to the current graph.");
     metrics::describe_gauge!("fedreg_ready", "1 while requests are wanted.");

@@ -19,6 +19,7 @@ pub mod server;
 pub use docs::openapi;
 pub use error::ApiError;
 pub use health::Readiness;
+pub use measure::handle as metrics_handle;
 
 use crate::{auth::Authenticator, federation::Federation};
 use axum::{
@@ -29,8 +30,11 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use schema::{Kind, Schema};
 use std::{sync::Arc, time::Duration};
 use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer}, timeout::TimeoutLayer,
+    catch_panic::CatchPanicLayer,
+    compression::CompressionLayer,
+    limit::RequestBodyLimitLayer,
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+    timeout::TimeoutLayer,
 };
 
 /// How the API behaves; from the settings.
@@ -44,8 +48,6 @@ pub struct Options {
     pub request_time: Duration,
     /// Ignore unknown fields of documents.
     pub lenient_documents: bool,
-    /// Show public shapes to callers without token.
-    pub anonymous_reads: bool,
 }
 
 /// What handlers share.
@@ -70,11 +72,11 @@ pub fn router(app: Shared) -> Router {
     let mut v1 = Router::new();
     for entity in &Schema::get().entities {
         let kind = entity.kind;
-        let mut all: MethodRouter<Shared> =
-            get(move |app, headers, uri| list::list(kind, app, headers, uri));
-        let mut single: MethodRouter<Shared> = get(move |app, path, headers, uri| get::get(kind, app, path, headers, uri))
-            .patch(move |app, path, request| patch::patch(kind, app, path, request))
-            .delete(move |app, path, headers| delete::delete(kind, app, path, headers));
+        let mut all: MethodRouter<Shared> = get(move |app, headers, uri| list::list(kind, app, headers, uri));
+        let mut single: MethodRouter<Shared> =
+            get(move |app, path, headers, uri| get::get(kind, app, path, headers, uri))
+                .patch(move |app, path, request| patch::patch(kind, app, path, request))
+                .delete(move |app, path, headers| delete::delete(kind, app, path, headers));
         if kind == Kind::Provider {
             all = all.post(create_provider::create_provider);
             single = single.put(replace_provider::replace_provider);
@@ -86,7 +88,8 @@ pub fn router(app: Shared) -> Router {
         }
     }
     let base = app.options.base_path.clone();
-    let time = TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, app.options.request_time);
+    let time =
+        TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, app.options.request_time);
     Router::new()
         .nest(&base, v1)
         .merge(docs::routes(&base))

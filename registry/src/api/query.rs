@@ -28,7 +28,8 @@ fn decode(text: &str) -> Option<String> {
     while let Some(&byte) = bytes.get(at) {
         match byte {
             b'%' => {
-                let hex = text.get(at + 1..at + 3).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
+                let hex =
+                    text.get(at + 1..at + 3).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
                 out.push(u8::from_str_radix(hex, 16).ok()?);
                 at += 3;
                 continue;

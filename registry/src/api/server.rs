@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Bounds {
     /// Longest time until all headers of a request are there.
     pub header_time: Duration,
+    /// Longest request line and headers together, in bytes.
+    pub header_bytes: usize,
     /// How long to go on answering after readiness was withdrawn, so that load balancers notice.
     pub notice_time: Duration,
     /// How long to wait for requests under way after that.
@@ -45,10 +47,20 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
 }
 
 /// Serves until `stop`; then withdraws readiness, goes on for a notice, lets requests end, and returns.
-pub async fn serve(listener: TcpListener, router: Router, readiness: &Readiness, bounds: Bounds, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    readiness: &Readiness,
+    bounds: Bounds,
+    stop: CancellationToken,
+) {
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(bounds.header_time);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.header_time)
+        .max_buf_size(bounds.header_bytes.max(8192));
     let last = async {
         stop.cancelled().await;
         readiness.withdraw();

@@ -38,7 +38,8 @@ impl Embedded {
     /// Opens the store in a folder, made if missing. The last `log_entries` changes are kept.
     pub fn open(schema: &'static Schema, folder: &Path, log_entries: u64) -> Result<Self, StoreError> {
         let path = || folder.display().to_string();
-        let unusable = |why: &dyn std::fmt::Display| StoreError::Folder { path: path(), why: why.to_string() };
+        let unusable =
+            |why: &dyn std::fmt::Display| StoreError::Folder { path: path(), why: why.to_string() };
         std::fs::create_dir_all(folder).map_err(|why| unusable(&why))?;
         let database = Database::create(folder.join(FILE)).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path() },
@@ -46,7 +47,11 @@ impl Embedded {
         })?;
         let store = Self { schema, database: Arc::new(database), log_entries };
         let found = store.prepare().map_err(failed)?;
-        if found == FORMAT { Ok(store) } else { Err(StoreError::Format { path: path(), found, known: FORMAT }) }
+        if found == FORMAT {
+            Ok(store)
+        } else {
+            Err(StoreError::Format { path: path(), found, known: FORMAT })
+        }
     }
 
     /// Makes the tables of a new store. Says the format of the file.
@@ -190,7 +195,8 @@ fn write(
     let mut links = transaction.open_table(LINKS).map_err(failed)?;
     let mut back = transaction.open_table(BACK).map_err(failed)?;
 
-    let gone = changes.unlinked.iter().map(|link| (link.from, link.to, schema.relation(link.relation).decl.ty));
+    let gone =
+        changes.unlinked.iter().map(|link| (link.from, link.to, schema.relation(link.relation).decl.ty));
     let mut gone: Vec<(Uid, Uid, String)> = gone.map(|(from, to, ty)| (from, to, ty.to_owned())).collect();
     for deleted in &changes.deleted {
         let uid = deleted.uid.to_bytes();

@@ -39,7 +39,9 @@ pub struct Entry {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder cannot be used: missing rights, a file in its place.
-    #[error("cannot use the folder {path} for the embedded store: {why}. Give a folder that this user may write to (store.path)")]
+    #[error(
+        "cannot use the folder {path} for the embedded store: {why}. Give a folder that this user may write to (store.path)"
+    )]
     Folder {
         /// The folder.
         path: String,
@@ -47,13 +49,17 @@ pub enum StoreError {
         why: String,
     },
     /// Another process has it open.
-    #[error("the store in {path} is in use by another process: stop that one, or give this one a folder of its own (store.path)")]
+    #[error(
+        "the store in {path} is in use by another process: stop that one, or give this one a folder of its own (store.path)"
+    )]
     InUse {
         /// The folder.
         path: String,
     },
     /// It was written by a version that this one cannot read.
-    #[error("the store in {path} has format {found}; this version reads format {known}. Use the version that wrote it")]
+    #[error(
+        "the store in {path} has format {found}; this version reads format {known}. Use the version that wrote it"
+    )]
     Format {
         /// The folder.
         path: String,

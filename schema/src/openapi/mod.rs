@@ -12,9 +12,9 @@ use utoipa::openapi::{
 /// The description of the API under a base path.
 pub fn document(schema: &Schema, base_path: &str) -> OpenApi {
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    let components = shapes::all(schema).into_iter().fold(ComponentsBuilder::new(), |components, (name, shape)| {
-        components.schema(name, shape)
-    });
+    let components = shapes::all(schema)
+        .into_iter()
+        .fold(ComponentsBuilder::new(), |components, (name, shape)| components.schema(name, shape));
     let info = InfoBuilder::new()
         .title("Federation Registry")
         .version("v1")

@@ -11,8 +11,8 @@ use crate::{
     schema::{EntityInfo, Schema},
 };
 use utoipa::openapi::{
-    Content, HttpMethod, ObjectBuilder, PathItem, Paths, PathsBuilder, RefOr, Required, Response, ResponseBuilder,
-    Schema as Shape, SecurityRequirement,
+    Content, HttpMethod, ObjectBuilder, PathItem, Paths, PathsBuilder, RefOr, Required, Response,
+    ResponseBuilder, Schema as Shape, SecurityRequirement,
     path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
     schema::Type as JsonType,
@@ -45,20 +45,29 @@ fn operation(entity: &EntityInfo, verb: &str, plural: bool, summary: &str) -> Op
         .summary(Some(summary))
         .securities(Some([SecurityRequirement::new("HTTPBearer", none)]))
         .response("401", error("The token is missing, expired or not valid: `WWW-Authenticate` says which."))
-        .response("422", faults("A parameter or the body breaks rules; `detail` lists each fault with its place."))
+        .response(
+            "422",
+            faults("A parameter or the body breaks rules; `detail` lists each fault with its place."),
+        )
 }
 
 fn writing(entity: &EntityInfo, verb: &str, summary: &str) -> OperationBuilder {
     operation(entity, verb, false, summary)
         .response("403", error("The caller is known but is no administrator."))
         .response("412", error("`If-Match` names a state that is no longer the current one."))
-        .response("503", error("The store cannot commit now; nothing was written. `Retry-After` says when to try again."))
+        .response(
+            "503",
+            error("The store cannot commit now; nothing was written. `Retry-After` says when to try again."),
+        )
 }
 
 fn list(schema: &Schema, entity: &EntityInfo) -> Operation {
     let summary = format!("List {}", entity.decl.path.replace('_', " "));
     let mut operation = operation(entity, "list", true, &summary)
-        .response("200", json("The entities that pass all filters.", &format!("{}ReadMulti", entity.decl.name)))
+        .response(
+            "200",
+            json("The entities that pass all filters.", &format!("{}ReadMulti", entity.decl.name)),
+        )
         .response("304", empty("Nothing changed since `If-None-Match`."));
     for (name, doc) in special(entity.kind) {
         let provider = schema.entity(Kind::Provider);
@@ -151,7 +160,10 @@ fn special(kind: Kind) -> &'static [(&'static str, &'static str)] {
         Kind::Project => &[
             ("identity_service_endpoint", "Only projects of providers with this identity service."),
             ("provider_uid", "Only projects of this provider."),
-            ("region_name", "Only projects with a quota in a region of this name; prunes the rest from the answer."),
+            (
+                "region_name",
+                "Only projects with a quota in a region of this name; prunes the rest from the answer.",
+            ),
             ("user_group_uid", "Only projects granted to this user group."),
         ],
         Kind::UserGroup => &[
@@ -166,7 +178,8 @@ fn special(kind: Kind) -> &'static [(&'static str, &'static str)] {
 }
 
 fn flags() -> [Parameter; 2] {
-    let flag = || ObjectBuilder::new().schema_type(JsonType::Boolean).default(Some(false.into())).build().into();
+    let flag =
+        || ObjectBuilder::new().schema_type(JsonType::Boolean).default(Some(false.into())).build().into();
     [
         query("short", flag(), "The public shapes, for who could see the private ones."),
         query("with_conn", flag(), "The extended shapes: with what is related."),
@@ -205,7 +218,10 @@ fn body(shape: &str) -> utoipa::openapi::request_body::RequestBody {
 }
 
 fn json(doc: &str, shape: &str) -> Response {
-    ResponseBuilder::new().description(doc).content("application/json", Content::new(Some(named(shape)))).build()
+    ResponseBuilder::new()
+        .description(doc)
+        .content("application/json", Content::new(Some(named(shape))))
+        .build()
 }
 
 fn error(doc: &str) -> Response {

@@ -80,11 +80,13 @@ impl Shapes<'_> {
         let multi = members.iter().map(|member| list(named(member)));
         self.named.insert(format!("{name}ReadMulti"), one_of(multi, entity.decl.doc));
 
-        let update = entity.fields.iter().fold(ObjectBuilder::new(), |object, field| {
-            object.property(field.name, self.property(field))
-        });
+        let update = entity
+            .fields
+            .iter()
+            .fold(ObjectBuilder::new(), |object, field| object.property(field.name, self.property(field)));
         let update = update.description(Some("What it does not name stays. null clears."));
-        self.named.insert(format!("{name}Update"), update.additional_properties(Some(closed())).build().into());
+        self.named
+            .insert(format!("{name}Update"), update.additional_properties(Some(closed())).build().into());
         self.create(entity);
     }
 
@@ -95,11 +97,13 @@ impl Shapes<'_> {
             object = object.property(field.name, self.property(field)).required(field.name);
         }
         let schema_type = audience.schema_type(extended);
-        object = object.property("schema_type", word(&[schema_type], Some(schema_type))).required("schema_type");
+        object =
+            object.property("schema_type", word(&[schema_type], Some(schema_type))).required("schema_type");
         object = object.property("uid", text(None)).required("uid");
         if audience == Audience::Private {
             if entity.decl.projects == Projects::Sharing {
-                object = object.property("is_shared", ObjectBuilder::new().schema_type(JsonType::Boolean).build());
+                object =
+                    object.property("is_shared", ObjectBuilder::new().schema_type(JsonType::Boolean).build());
                 object = object.required("is_shared");
             }
             for field in entity.fields.iter().filter(|field| field.ty == Type::Country) {
@@ -127,16 +131,10 @@ impl Shapes<'_> {
             let kinds = self.targets(kind, branch, v1);
             let mut parts: Vec<Part> =
                 kinds.iter().map(|kind| self.related(view, *kind, branch, audience, v1)).collect();
-            let part = if parts.len() == 1 {
-                parts.remove(0)
-            } else {
-                any_of(parts)
-            };
+            let part = if parts.len() == 1 { parts.remove(0) } else { any_of(parts) };
             let part = match (branch.many, branch.name) {
                 (true, _) => list(part),
-                (false, "sla" | "location") => {
-                    any_of([part, null()])
-                }
+                (false, "sla" | "location") => any_of([part, null()]),
                 (false, _) => part,
             };
             object = object.property(branch.name, part).required(branch.name);
@@ -156,7 +154,8 @@ impl Shapes<'_> {
             let declares = if slot.outgoing { kind } else { **end };
             let leads = if slot.outgoing { **end } else { kind };
             let declared = self.schema.entity(declares).decl.relations;
-            let direct = declared.iter().any(|known| known.ty == relation.decl.ty && known.to.contains(&leads));
+            let direct =
+                declared.iter().any(|known| known.ty == relation.decl.ty && known.to.contains(&leads));
             direct && branch.only.is_none_or(|only| only == **end) && (other.decl.v1 || !v1)
         };
         ends.iter().filter(fits).copied().collect()
@@ -195,10 +194,14 @@ impl Shapes<'_> {
         }
         object = match entity.decl.projects {
             Projects::No => object,
-            Projects::One => object.property("project", text(Some("uuid of a project of this document."))).required("project"),
+            Projects::One => object
+                .property("project", text(Some("uuid of a project of this document.")))
+                .required("project"),
             Projects::Sharing => {
                 let flag = ObjectBuilder::new().schema_type(JsonType::Boolean);
-                let flag = flag.description(Some("Whether all projects may use it. Not said: when no projects are named."));
+                let flag = flag.description(Some(
+                    "Whether all projects may use it. Not said: when no projects are named.",
+                ));
                 let names = ArrayBuilder::new().items(text(None)).build();
                 object.property("is_shared", flag.build()).property("projects", names)
             }
@@ -234,7 +237,11 @@ impl Shapes<'_> {
 
     fn property(&mut self, field: &Field) -> Part {
         let ty = json_type(field.ty);
-        let object = ObjectBuilder::new().schema_type(if field.nullable() { or_null(ty) } else { SchemaType::new(ty) });
+        let object = ObjectBuilder::new().schema_type(if field.nullable() {
+            or_null(ty)
+        } else {
+            SchemaType::new(ty)
+        });
         let doc = match field.unit {
             Some(unit) => format!("{} Unit: {unit}.", field.doc),
             None => field.doc.to_owned(),
@@ -249,9 +256,16 @@ impl Shapes<'_> {
                 }
             }
             Type::Enum { members, .. } => word(members, members.first().copied()),
-            Type::Url => object.format(Some(SchemaFormat::Custom("uri".to_owned()))).min_length(Some(1)).max_length(Some(65_536)).build().into(),
+            Type::Url => object
+                .format(Some(SchemaFormat::Custom("uri".to_owned())))
+                .min_length(Some(1))
+                .max_length(Some(65_536))
+                .build()
+                .into(),
             Type::Date => object.format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))).build().into(),
-            Type::Time => object.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).build().into(),
+            Type::Time => {
+                object.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).build().into()
+            }
             #[expect(clippy::cast_precision_loss, reason = "the minima are small")]
             Type::Int { min, .. } => object.minimum(min.map(|min| min as f64)).build().into(),
             Type::Float { min, max } => object.minimum(min).maximum(max).build().into(),
@@ -278,9 +292,12 @@ impl Shapes<'_> {
             .required("msg")
             .required("type");
         self.named.insert("ValidationError".to_owned(), fault.build().into());
-        let faults = ObjectBuilder::new().property("detail", list(named("ValidationError"))).required("detail");
+        let faults =
+            ObjectBuilder::new().property("detail", list(named("ValidationError"))).required("detail");
         self.named.insert("HTTPValidationError".to_owned(), faults.build().into());
-        let error = ObjectBuilder::new().property("detail", text(Some("What is wrong, and what to do."))).required("detail");
+        let error = ObjectBuilder::new()
+            .property("detail", text(Some("What is wrong, and what to do.")))
+            .required("detail");
         self.named.insert("Error".to_owned(), error.build().into());
     }
 }
@@ -293,7 +310,9 @@ pub(super) fn parameter(field: &Field) -> Part {
         Type::Float { .. } => (JsonType::Number, None),
         Type::Date => (JsonType::String, Some(KnownFormat::Date)),
         Type::Time => (JsonType::String, Some(KnownFormat::DateTime)),
-        Type::Text | Type::Url | Type::Country | Type::Enum { .. } | Type::Texts { .. } => (JsonType::String, None),
+        Type::Text | Type::Url | Type::Country | Type::Enum { .. } | Type::Texts { .. } => {
+            (JsonType::String, None)
+        }
     };
     let object = ObjectBuilder::new().schema_type(ty).format(format.map(SchemaFormat::KnownFormat));
     #[expect(clippy::cast_precision_loss, reason = "the minima are small")]
@@ -330,7 +349,9 @@ fn json_type(ty: Type) -> JsonType {
         Type::Float { .. } => JsonType::Number,
         Type::Counts => JsonType::Object,
         Type::Texts { .. } => JsonType::Array,
-        Type::Text | Type::Url | Type::Country | Type::Enum { .. } | Type::Date | Type::Time => JsonType::String,
+        Type::Text | Type::Url | Type::Country | Type::Enum { .. } | Type::Date | Type::Time => {
+            JsonType::String
+        }
     }
 }
 
