@@ -5,6 +5,7 @@
 //! Items (flavors, images, ...) are JSON objects in the shape of the provider document, so that what the
 //! schema declares is not typed here again.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// One item of a provider document: a flavor, an image, a network, a quota, a storage class.
@@ -22,7 +23,7 @@ pub enum Listing<T> {
 }
 
 /// Why something could not be read, in words for the one who must mend it.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize)]
 #[error("{what}: {why}")]
 pub struct Fault {
     /// What was being read: `GET /flavors/detail`, `token`.
@@ -34,7 +35,8 @@ pub struct Fault {
 }
 
 /// Kinds of failure, as metrics, the table and retries tell them apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FaultClass {
     /// 401: the token was refused.
     Unauthorized,

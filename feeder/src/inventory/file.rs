@@ -18,7 +18,7 @@ use super::{ProviderKind, ProviderStatus};
 #[serde(deny_unknown_fields)]
 pub struct SiteFile {
     /// The identity providers, their groups and agreements.
-    #[garde(dive, length(min = 1))]
+    #[garde(dive, custom(at_least_one))]
     pub trusted_idps: Vec<TrustedIdp>,
     /// OpenStack clouds.
     #[serde(default)]
@@ -49,7 +49,7 @@ pub struct TrustedIdp {
     #[garde(custom(web_address))]
     pub issuer: String,
     /// The claim that holds the groups.
-    #[garde(length(min = 1))]
+    #[garde(custom(not_empty))]
     pub group_claim: String,
     /// Free text.
     #[serde(default)]
@@ -65,7 +65,7 @@ pub struct TrustedIdp {
     #[garde(skip)]
     pub token_env: Option<String>,
     /// The groups that use resources of the federation.
-    #[garde(dive, length(min = 1))]
+    #[garde(dive, custom(at_least_one))]
     pub user_groups: Vec<UserGroup>,
 }
 
@@ -74,7 +74,7 @@ pub struct TrustedIdp {
 #[serde(deny_unknown_fields)]
 pub struct UserGroup {
     /// Its name at the issuer.
-    #[garde(length(min = 1))]
+    #[garde(custom(not_empty))]
     pub name: String,
     /// Free text.
     #[serde(default)]
@@ -90,7 +90,7 @@ pub struct UserGroup {
 #[serde(deny_unknown_fields)]
 pub struct ProviderEntry {
     /// Its name.
-    #[garde(length(min = 1))]
+    #[garde(custom(not_empty))]
     pub name: String,
     /// May repeat in which list the entry stands.
     #[serde(rename = "type")]
@@ -131,7 +131,7 @@ pub struct ProviderEntry {
     #[garde(skip)]
     pub block_storage_vol_types: Option<Map<String, Value>>,
     /// The identity providers it trusts.
-    #[garde(dive, length(min = 1))]
+    #[garde(dive, custom(at_least_one))]
     pub identity_providers: Vec<ProviderIdp>,
     /// How to log in, where there is no federation.
     #[garde(skip)]
@@ -168,10 +168,10 @@ pub struct ProviderIdp {
 #[serde(deny_unknown_fields)]
 pub struct ProjectEntry {
     /// Its id at the cloud.
-    #[garde(length(min = 1))]
+    #[garde(custom(not_empty))]
     pub id: String,
     /// The agreement it rests on.
-    #[garde(length(min = 1))]
+    #[garde(custom(not_empty))]
     pub sla: String,
     /// How to log in to this project, instead of the provider's way.
     #[garde(skip)]
@@ -199,7 +199,7 @@ pub struct ProjectEntry {
 #[serde(deny_unknown_fields)]
 pub struct RegionProperties {
     /// The region.
-    #[garde(length(min = 1))]
+    #[garde(custom(not_empty))]
     pub region_name: String,
     /// See [`super::ProjectProperties`].
     #[garde(skip)]
@@ -284,6 +284,14 @@ pub struct Password {
     pub password_file: Option<PathBuf>,
     /// An environment variable that holds the password.
     pub password_env: Option<String>,
+}
+
+fn not_empty(text: &str, (): &()) -> garde::Result {
+    if text.is_empty() { Err(garde::Error::new("this is empty: write a name")) } else { Ok(()) }
+}
+
+fn at_least_one<T>(list: &[T], (): &()) -> garde::Result {
+    if list.is_empty() { Err(garde::Error::new("this is empty: write at least one entry")) } else { Ok(()) }
 }
 
 /// `http://` or `https://`, and a host.

@@ -9,6 +9,16 @@ use super::{Credentials, Inventory, load_with};
 
 const SITE: &str = include_str!("testdata/site.config.yaml");
 
+/// The groups of the second identity provider.
+const GROUP_3: &str = "\
+user_groups:
+      - name: g3
+        slas:
+          - doc_uuid: \"67\"
+            start_date: 2024-01-01
+            end_date: 2029-12-31
+";
+
 fn load(files: &[(&str, &str)]) -> (tempfile::TempDir, Inventory) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -179,7 +189,8 @@ fn broken_files() {
         ),
         ("secret_at_a_fault", &[("    token_file: token\n", "    token: {sesame: sesame}\n")]),
         ("wrong_type_of_provider", &[("- name: SITE-B\n", "- name: SITE-B\n    type: openstack\n")]),
-        ("no_groups", &[("user_groups:\n      - name: g3", "user_groups: []\n    descriptio")]),
+        ("no_groups", &[(GROUP_3, "user_groups: []\n")]),
+        ("no_name", &[("- name: SITE-B", "- name: ''")]),
     ];
     for (name, edits) in cases {
         let (folder, inventory) = load(&[("site.config.yaml", &edited(edits)), ("token", "t")]);
