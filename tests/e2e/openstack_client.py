@@ -56,18 +56,22 @@ def access_token(env, token):
             "os_identity_provider": env["OPENSTACK_IDENTITY_PROVIDER"], "os_protocol": env["OPENSTACK_PROTOCOL"]}
 
 
-def listing(client, admin, project_id):
-    """All that the client tells about one project in one region.
+def listing(client, admin, region, project_id, image_tags=(), network_tags=()):
+    """All that the client tells about one project in one region; tags are the client's own filter: what has all of them.
 
     Usage of compute and network is what `quota list --detail` shows to the administrator. This version of the client shows none for
     volumes ("doesn't provide detailed quota information"): there the volumes and snapshots themselves are counted.
     """
     names = ("project", "catalog", "flavors", "images", "networks", "limits", "volumes", "snapshots")
+    images = [word for tag in image_tags for word in ("--tag", tag)]
+    networks = ["--tags", ",".join(network_tags)] if network_tags else []
     seen = dict(zip(names, client.lists(
-        ["project", "show", project_id], ["catalog", "list"], ["flavor", "list", "--all"], ["image", "list", "--limit", "1000"], ["network", "list"],
-        ["quota", "show"], ["volume", "list"], ["volume", "snapshot", "list"]), strict=True))
+        ["project", "show", project_id], ["catalog", "list"], ["flavor", "list", "--all"], ["image", "list", "--limit", "1000", *images],
+        ["network", "list", *networks], ["quota", "show"], ["volume", "list"], ["volume", "snapshot", "list"]), strict=True))
     for kind in ("flavors", "images", "networks"):
         seen[kind] = client.lists(*([kind[:-1], "show", item["ID"]] for item in seen[kind]))
     details = admin.lists(*(["quota", "list", service, "--detail", "--project", project_id] for service in ("--compute", "--network")))
     seen["compute usage"], seen["network usage"] = ({row["Resource"]: row["In Use"] for row in rows} for rows in details)
+    here = [service["Type"] for service in seen["catalog"] for endpoint in service["Endpoints"] if endpoint["region_id"] == region]
+    seen["account"] = client.lists(["object", "store", "account", "show"])[0] if "object-store" in here else None
     return seen

@@ -105,7 +105,7 @@ class OpenStack(unittest.TestCase):
         rows = ("cores", "instances", "ram", "floating_ips", "networks", "ports", "security_groups", "security_group_rules")
         seen = {"project": {"id": "p1", "name": "one", "description": ""}, "catalog": catalog, "flavors": [self.SHOWN, {**self.SHOWN, "id": "off", "OS-FLV-DISABLED:disabled": True}],
                 "images": [], "networks": [], "limits": dict.fromkeys(columns, -1), "compute usage": dict.fromkeys(rows, 1), "network usage": dict.fromkeys(rows, 1),
-                "volumes": [{"Size": 5}, {"Size": 7}], "snapshots": [{"Size": 5}]}
+                "volumes": [{"Size": 5}, {"Size": 7}], "snapshots": [{"Size": 5}], "account": None}
         said = expected({("R", "p1"): seen})
         self.assertEqual(set(said["services"]), {("R", "compute", "http://c/v2.1"), ("R", "network", "http://n"), ("R", "block-storage", "http://v/v3")})
         self.assertEqual(set(said["flavors"]), {("R", "http://c/v2.1", "f")})
