@@ -23,7 +23,9 @@ pub use measure::handle as metrics_handle;
 
 use crate::{auth::Authenticator, federation::Federation};
 use axum::{
-    Router, middleware,
+    Router,
+    http::StatusCode,
+    middleware,
     routing::{MethodRouter, get},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -88,22 +90,26 @@ pub fn router(app: Shared) -> Router {
         }
     }
     let base = app.options.base_path.clone();
-    let time =
-        TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, app.options.request_time);
-    Router::new()
-        .nest(&base, v1)
+    let v1 = if base.is_empty() { v1 } else { Router::new().nest(&base, v1) };
+    let routes = v1
         .merge(docs::routes(&base))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(measure::metrics))
         .fallback(async || ApiError::NoSuchPath)
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
+    layered(routes, &app.options).with_state(app)
+}
+
+/// What every request passes through, whatever answers it.
+pub fn layered<S: Clone + Send + Sync + 'static>(router: Router<S>, options: &Options) -> Router<S> {
+    let time = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, options.request_time);
+    router
         .layer(CompressionLayer::new().gzip(true))
         .layer(time)
-        .layer(RequestBodyLimitLayer::new(app.options.body_bytes))
+        .layer(RequestBodyLimitLayer::new(options.body_bytes))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(middleware::from_fn(measure::measure))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        .with_state(app)
 }
