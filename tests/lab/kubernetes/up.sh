@@ -35,7 +35,8 @@ if [ ! -e "$bin/.complete" ]; then
   version=$(sed -n 's:^\tk8s.io/kubernetes \(v[0-9.]*\)$:\1:p' "$here/go.mod"); x="-X k8s.io/component-base/version"
   minor=${version#v*.}; minor=${minor%.*}
   say "building Kubernetes $version, minutes (log: $bin.log)"
-  (cd "$here" && CGO_ENABLED=0 timeout "${KUBE_BUILD_WAIT:-1500}" nice -n 5 go build -mod=readonly -buildvcs=false -o "$work/" \
+  # not optimised: a quarter less to compile, and what little it does here is fast enough
+  (cd "$here" && CGO_ENABLED=0 timeout "${KUBE_BUILD_WAIT:-1500}" nice -n 5 go build -mod=readonly -buildvcs=false -gcflags='all=-N -l' -o "$work/" \
     -ldflags "-s -w $x.gitVersion=$version $x.gitMajor=1 $x.gitMinor=$minor $x.gitTreeState=clean" ./server ./issuer) >"$bin.log" 2>&1 ||
     { tail -20 "$bin.log" >&2; say "build failed or took more than ${KUBE_BUILD_WAIT:-1500} s"; exit 1; }
   touch "$work/.complete"; rm -rf "$bin"; mv "$work" "$bin"; trap - EXIT
