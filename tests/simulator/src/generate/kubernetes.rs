@@ -7,7 +7,10 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use std::collections::BTreeMap;
 
-pub(super) fn cluster(slug: &str, projects: &[Project], rng: &mut StdRng) -> Offer {
+/// One for all clusters, so that one token of the feeder opens all of them.
+const AUDIENCE: &str = "kubernetes";
+
+pub(super) fn cluster(projects: &[Project], rng: &mut StdRng) -> Offer {
     let gpu = rng.random_bool(0.6).then(|| GPUS[rng.random_range(0..GPUS.len())]);
     let amount = rng.random_range(2..=4);
     let mut storage_classes: Vec<StorageClass> = STORAGE_CLASSES
@@ -37,7 +40,7 @@ pub(super) fn cluster(slug: &str, projects: &[Project], rng: &mut StdRng) -> Off
                 .map(|(model, _, resource)| (resource.to_owned(), model.to_owned(), 4)),
         })
         .collect();
-    Offer::Kubernetes(Cluster { audience: slug.to_owned(), storage_classes, quotas, nodes })
+    Offer::Kubernetes(Cluster { audience: AUDIENCE.to_owned(), storage_classes, quotas, nodes })
 }
 
 fn quota(classes: &[StorageClass], gpu: Option<&str>, rng: &mut StdRng) -> NamespaceQuota {

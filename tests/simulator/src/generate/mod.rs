@@ -4,7 +4,7 @@
 mod kubernetes;
 mod openstack;
 
-use crate::model::{Agreement, Location, PerUser, Project, Provider, Region, Technology};
+use crate::model::{Agreement, Location, Login, PerUser, Project, Provider, Region, Technology};
 use crate::names::{CITIES, City, GROUPS, KUBERNETES_PREFIXES, OPENSTACK_PREFIXES, slug};
 use chrono::{Days, NaiveDate};
 use rand::rngs::StdRng;
@@ -139,7 +139,7 @@ impl World {
         let regions = match technology {
             Technology::OpenStack => openstack::regions(&self.params, &projects, &mut rng),
             Technology::Kubernetes => {
-                vec![("default".to_owned(), kubernetes::cluster(&slug, &projects, &mut rng))]
+                vec![("default".to_owned(), kubernetes::cluster(&projects, &mut rng))]
             }
         };
         let regions = regions
@@ -161,6 +161,7 @@ impl World {
             name,
             slug,
             technology,
+            login: login(technology, place),
             projects,
             regions,
         }
@@ -248,6 +249,16 @@ impl World {
         seed[8] = stream as u8;
         seed[16..24].copy_from_slice(&(index as u64).to_le_bytes());
         StdRng::from_seed(seed)
+    }
+}
+
+/// Most sites take the issuer's tokens; the third of each eight does not, nor the sixth, and every second cluster.
+fn login(technology: Technology, place: usize) -> Login {
+    match technology {
+        Technology::OpenStack if place % 8 == 2 => Login::ApplicationCredential,
+        Technology::OpenStack if place % 8 == 5 => Login::Password,
+        Technology::Kubernetes if place % 2 == 1 => Login::ServiceAccount,
+        _ => Login::Federation,
     }
 }
 
