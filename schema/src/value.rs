@@ -46,6 +46,21 @@ impl Value {
         }
     }
 
+    /// Whether both say the same: the order of a list says nothing (`behaviour.md` 19).
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Texts(a), Self::Texts(b)) => {
+                let sorted = |texts: &[Box<str>]| {
+                    let mut texts = texts.to_vec();
+                    texts.sort();
+                    texts
+                };
+                a.len() == b.len() && (a == b || sorted(a) == sorted(b))
+            }
+            _ => self == other,
+        }
+    }
+
     /// Nothing there.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)

@@ -49,7 +49,7 @@ pub const PROJECT: Entity = Entity {
             .with(&[branch("identity_services").of(Kind::IdentityService, "services").public()])]),
         branch("quotas").with(&[branch("service").with(&[branch("region").public()])]),
         branch("sla").with(&[branch("user_group")
-            .with(&[branch("identity_provider").with(&[branch("providers").properties()])])]),
+            .with(&[branch("identity_provider").with(&[branch("providers").public().properties()])])]),
     ],
     ..Entity::BASE
 };

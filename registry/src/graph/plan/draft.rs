@@ -138,7 +138,7 @@ impl<'a> Draft<'a> {
         let record = self.graph.record(id);
         let pairs = node.values.iter().zip(&record.values).enumerate();
         let set: Vec<_> = pairs
-            .filter(|(_, (new, old))| new != old)
+            .filter(|(_, (new, old))| !new.says_the_same(old))
             .map(|(place, (new, _))| (place, new.clone()))
             .collect();
         let shared = (node.shared != record.shared).then_some(node.shared);

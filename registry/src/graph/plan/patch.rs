@@ -20,7 +20,8 @@ pub fn patch(graph: &Graph, id: u32, said: &[(usize, Value)]) -> Result<ChangeSe
     for (place, value) in said {
         values[*place] = value.clone();
     }
-    let set: Vec<_> = said.iter().filter(|(place, value)| record.values[*place] != *value).cloned().collect();
+    let set: Vec<_> =
+        said.iter().filter(|(place, value)| !record.values[*place].says_the_same(value)).cloned().collect();
     if set.is_empty() {
         return Ok(ChangeSet::default());
     }
