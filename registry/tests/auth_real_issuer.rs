@@ -2,6 +2,8 @@
 //!
 //! Built with the feature `real-issuer` only; then `FEDREG_TEST_OIDC` has to give the issuer's address.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of tests are tests too")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;

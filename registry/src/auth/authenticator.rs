@@ -187,8 +187,7 @@ impl Authenticator {
             lacking,
             completed: Mutex::default(),
         });
-        self.verified.insert(digest, verified.clone());
-        Ok(verified)
+        Ok(self.verified.insert(digest, verified, |other| other.generation == published.generation))
     }
 
     /// Adds what userinfo says. That is used for at most a minute, and never beyond the token's own end: a token

@@ -40,10 +40,16 @@ impl<V> Cache<V> {
         Some(value)
     }
 
-    pub fn insert(&self, digest: Digest, value: Arc<V>) {
+    /// Remembers a value; when another one is there already and is as good, that one stays and is returned, so that
+    /// all who came together share one.
+    pub fn insert(&self, digest: Digest, value: Arc<V>, as_good: impl Fn(&V) -> bool) -> Arc<V> {
         let mut shard = self.shard(&digest);
+        if let Some(there) = shard.young.get(&digest).filter(|there| as_good(there)) {
+            return there.clone();
+        }
         shard.old.remove(&digest);
-        shard.insert(digest, value, self.half);
+        shard.insert(digest, value.clone(), self.half);
+        value
     }
 
     pub fn remove(&self, digest: &Digest) {
@@ -91,7 +97,7 @@ mod tests {
     fn it_is_bounded_and_keeps_what_is_used() {
         let cache = Cache::new(20 * SHARDS);
         for n in 0..1000 {
-            cache.insert(digest(n), Arc::new(n));
+            cache.insert(digest(n), Arc::new(n), |_| false);
             assert_eq!(cache.get(&digest(0)).as_deref(), Some(&0), "after {n}");
             assert!(held(&cache) <= 20);
         }
@@ -103,9 +109,10 @@ mod tests {
     fn one_entry_per_digest() {
         let cache = Cache::new(4 * SHARDS);
         for n in 0..3 {
-            cache.insert(digest(n), Arc::new(n));
+            cache.insert(digest(n), Arc::new(n), |_| false);
         }
-        cache.insert(digest(0), Arc::new(7));
+        assert_eq!(*cache.insert(digest(0), Arc::new(7), |there| *there == 1), 7);
+        assert_eq!(*cache.insert(digest(0), Arc::new(8), |there| *there == 7), 7);
         assert_eq!(cache.get(&digest(0)).as_deref(), Some(&7));
         assert_eq!(held(&cache), 3);
         cache.remove(&digest(0));

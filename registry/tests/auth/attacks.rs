@@ -195,7 +195,7 @@ async fn the_slash_at_the_end_belongs_to_the_name() {
     assert_eq!(setup.ask(&without).await, Err(AuthError::UnknownIssuer));
     // configured without the slash: the discovery document says that this is another issuer
     setup = Setup::with(|settings| {
-        settings.issuers[0].issuer = issuer.url().trim_end_matches('/').parse().unwrap()
+        settings.issuers[0].issuer = issuer.url().trim_end_matches('/').parse().unwrap();
     })
     .await;
     assert_eq!(setup.ask(&issuer.token("ada")).await, Err(AuthError::UnknownIssuer));

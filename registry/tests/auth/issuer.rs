@@ -218,14 +218,11 @@ async fn answer(State(issuer): State<Issuer>, request: Request) -> Response {
 
 /// Two objects in one; `null` takes a member away.
 pub fn merge(mut claims: Value, more: Value) -> Value {
-    let members = claims.as_object_mut().unwrap();
-    for (name, value) in more.as_object().unwrap() {
-        if value.is_null() {
-            members.remove(name);
-        } else {
-            members.insert(name.clone(), value.clone());
-        }
+    let Value::Object(more) = more else { panic!("{more} is no object") };
+    for (name, value) in more {
+        claims[name] = value;
     }
+    claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     claims
 }
 

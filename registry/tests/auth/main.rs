@@ -1,5 +1,7 @@
 //! Bearer tokens, end to end: an issuer in the same process that can misbehave, a clock that is moved by hand.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of tests are tests too")]
+
 mod attacks;
 mod claims;
 mod clock;
