@@ -21,12 +21,8 @@ class Federation:
             "store": {"kind": "embedded", "path": str(folder / "data")},
             "auth": {"issuers": [{"issuer": issuer["OIDC_ISSUER"], "audiences": ["federation-registry"]}],
                      "administrators": [{"issuer": issuer["OIDC_ISSUER"], "group": "/admins"}]},
-            "feeder": self.feeder(),
+            "feeder": {"providers": str(self.providers), "registry": self.url + "/api/v1", "token_file": str(folder / "token")},
         }, indent=1))
-
-    def feeder(self):
-        (self.folder / "client-secret").write_text(FEEDER[1])
-        return {"inventory": str(self.providers), "registry": self.url}
 
     def token(self):
         return post(self.issuer["OIDC_TOKEN_URL"], FEEDER, grant_type="client_credentials", scope="openid")["access_token"]
@@ -36,6 +32,7 @@ class Federation:
 
     def feed(self, fails=False):
         """One run of the feeder; its exit status must say whether a provider failed."""
+        (self.folder / "token").write_text(self.token())
         began, log = time.monotonic(), self.folder / "feed.log"
         with open(log, "w") as out:
             ended = subprocess.run([program(), "feed", "--config", self.settings], stdout=out, stderr=subprocess.STDOUT, timeout=300).returncode
