@@ -202,15 +202,18 @@ impl Settings {
             }
         }
         let limits = &self.limits;
-        let at_least = [
-            ("limits.body_bytes", limits.body_bytes as u64, 1),
-            ("limits.request_seconds", limits.request_seconds, 1),
-            ("limits.header_bytes", limits.header_bytes as u64, 8192),
-            ("limits.header_seconds", limits.header_seconds, 1),
+        let day = 86_400;
+        let ranges = [
+            ("limits.body_bytes", limits.body_bytes as u64, 1..=1 << 30),
+            ("limits.request_seconds", limits.request_seconds, 1..=day),
+            ("limits.header_bytes", limits.header_bytes as u64, 8192..=1 << 20),
+            ("limits.header_seconds", limits.header_seconds, 1..=day),
+            ("limits.notice_seconds", limits.notice_seconds, 0..=day),
+            ("limits.drain_seconds", limits.drain_seconds, 0..=day),
         ];
-        for (key, value, least) in at_least {
-            if value < least {
-                fault(key, format!("is {value}; it must be {least} or more"));
+        for (key, value, range) in ranges {
+            if !range.contains(&value) {
+                fault(key, format!("is {value}; allowed are {} to {}", range.start(), range.end()));
             }
         }
         self.auth.check(&mut |key, what| fault(&format!("auth.{key}"), what));

@@ -71,8 +71,10 @@ pub fn authorization(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {
 impl Authenticator {
     /// Takes the settings as they are; nothing is fetched yet. Fails when no TLS client can be made.
     pub fn new(settings: &AuthSettings, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
-        let client = client(Duration::from_secs(settings.keys.fetch_seconds))?;
+        let time = Duration::from_secs(settings.keys.fetch_seconds);
+        let (near, far) = (client(time, true)?, client(time, false)?);
         let issuers = settings.issuers.iter().map(|issuer| {
+            let client = if issuer.issuer.is_loopback() { &near } else { &far };
             let issuer = Issuer::new(issuer.clone(), settings.keys.clone(), client.clone(), clock.clone());
             (issuer.name.clone(), Arc::new(issuer))
         });

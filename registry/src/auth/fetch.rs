@@ -110,14 +110,15 @@ impl FetchError {
     }
 }
 
-/// The client for all issuers.
-pub(super) fn client(total: Duration) -> Result<Client, reqwest::Error> {
-    Client::builder()
+/// A client for issuers elsewhere, by way of the proxy that `HTTPS_PROXY` names if it does, or for those on this
+/// computer, which no proxy could reach.
+pub(super) fn client(total: Duration, loopback: bool) -> Result<Client, reqwest::Error> {
+    let builder = Client::builder()
         .user_agent(concat!("fedreg/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .connect_timeout(total)
-        .timeout(total)
-        .build()
+        .timeout(total);
+    if loopback { builder.no_proxy().build() } else { builder.build() }
 }
 
 /// Gets a document, with the token that it is about where there is one.

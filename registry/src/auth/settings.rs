@@ -141,15 +141,21 @@ impl AuthSettings {
                 );
             }
         }
-        let at_least_one = [
-            ("token_bytes", self.token_bytes == 0),
-            ("token_cache_entries", self.token_cache_entries == 0),
-            ("keys.refresh_seconds", self.keys.refresh_seconds == 0),
-            ("keys.cooldown_seconds", self.keys.cooldown_seconds == 0),
-            ("keys.fetch_seconds", self.keys.fetch_seconds == 0),
+        let (year, keys) = (31_536_000, &self.keys);
+        let ranges = [
+            ("leeway_seconds", u64::from(self.leeway_seconds), 0..=300),
+            ("token_bytes", self.token_bytes as u64, 1..=1 << 20),
+            ("token_cache_entries", self.token_cache_entries as u64, 1..=10_000_000),
+            ("userinfo_seconds", self.userinfo_seconds, 1..=60),
+            ("keys.refresh_seconds", keys.refresh_seconds, 1..=year),
+            ("keys.usable_seconds", keys.usable_seconds, 1..=year),
+            ("keys.cooldown_seconds", keys.cooldown_seconds, 1..=3600),
+            ("keys.fetch_seconds", keys.fetch_seconds, 1..=60),
         ];
-        for (key, _) in at_least_one.into_iter().filter(|(_, zero)| *zero) {
-            fault(key, "is 0; it must be 1 or more".into());
+        for (key, value, range) in ranges {
+            if !range.contains(&value) {
+                fault(key, format!("is {value}; allowed are {} to {}", range.start(), range.end()));
+            }
         }
         if self.keys.usable_seconds < self.keys.refresh_seconds {
             fault(
@@ -159,12 +165,6 @@ impl AuthSettings {
                     self.keys.usable_seconds, self.keys.refresh_seconds
                 ),
             );
-        }
-        if !(1..=60).contains(&self.userinfo_seconds) {
-            fault("userinfo_seconds", format!("is {}; allowed are 1 to 60", self.userinfo_seconds));
-        }
-        if self.leeway_seconds > 300 {
-            fault("leeway_seconds", format!("is {}; allowed are 0 to 300", self.leeway_seconds));
         }
     }
 }
@@ -182,6 +182,11 @@ impl IssuerUrl {
     /// The identifier as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Whether it is on this computer, spoken to without TLS.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.loopback
     }
 
     /// Where its discovery document is (OIDC Discovery 1.0, section 4: a trailing slash goes first).
@@ -378,11 +383,11 @@ mod tests {
                 "issuers[1].algorithms",
                 "issuers[1].audiences",
                 "administrators[0].issuer",
+                "leeway_seconds",
                 "token_bytes",
+                "userinfo_seconds",
                 "keys.cooldown_seconds",
                 "keys.usable_seconds",
-                "userinfo_seconds",
-                "leeway_seconds",
             ]
         );
         let mut none = Vec::new();

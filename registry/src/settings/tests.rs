@@ -215,9 +215,9 @@ auth:
         "\
 FILE: base_path: 'api/' is not a path: write it like /api/v1, with a slash in front, none at the end, and letters, \
 digits, '-', '.', '_', '~' between; or leave it empty.
-FILE: limits.request_seconds: is 0; it must be 1 or more.
-FILE: limits.header_bytes: is 100; it must be 8192 or more.
-Environment variable FEDREG__LIMITS__HEADER_SECONDS: is 0; it must be 1 or more.
+FILE: limits.request_seconds: is 0; allowed are 1 to 86400.
+FILE: limits.header_bytes: is 100; allowed are 8192 to 1048576.
+Environment variable FEDREG__LIMITS__HEADER_SECONDS: is 0; allowed are 1 to 86400.
 FILE: auth.administrators[0].issuer: https://iam.example.org is not one of auth.issuers; write it exactly as there, or \
 add it there.
 FILE: auth.token_bytes: is 200, and limits.header_bytes 100: such a token could not be sent; make the second one larger."

@@ -66,3 +66,17 @@ async fn without_issuers_every_token_is_refused() {
     assert_eq!(authenticator.authenticate(Some(&token)).await, Err(AuthError::UnknownIssuer));
     assert_eq!(issuer.all_hits(), 0);
 }
+
+/// A proxy that the environment names is for issuers elsewhere; one on this computer is asked directly. The environment
+/// belongs to a process, so another one runs a test of this file.
+#[test]
+fn no_proxy_stands_before_this_computer() {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "start::all_is_well"]).env_remove("NO_PROXY").env_remove("no_proxy");
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        child.env(name, "http://127.0.0.1:1");
+    }
+    let output = child.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
