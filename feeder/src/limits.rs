@@ -46,8 +46,7 @@ impl Limits {
     ///
     /// `asked` is what the provider asked for, `dice` a random number from 0 to 1: many connections that failed
     /// together must not come back together.
-    pub(crate) fn pause_before(&self, retry: u32, asked: Option<Duration>, dice: f64) -> Option<Duration> {
-        let asked = asked.unwrap_or_default();
+    pub(crate) fn pause_before(&self, retry: u32, asked: Duration, dice: f64) -> Option<Duration> {
         if retry > self.retries || asked > self.longest_pause {
             return None;
         }
@@ -71,15 +70,17 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest_and_are_spread() {
-        let pauses =
-            |dice| [1, 2, 3, 4].map(|retry| limits().pause_before(retry, None, dice).map(|p| p.as_millis()));
+        let pauses = |dice| {
+            [1, 2, 3, 4]
+                .map(|retry| limits().pause_before(retry, Duration::ZERO, dice).map(|p| p.as_millis()))
+        };
         assert_eq!(pauses(0.0), [Some(500), Some(1000), Some(1500), None]);
         assert_eq!(pauses(1.0), [Some(1000), Some(2000), Some(3000), None]);
     }
 
     #[test]
     fn what_the_provider_asks_for_is_the_least_and_too_much_is_not_waited_for() {
-        let asked = |seconds| limits().pause_before(1, Some(Duration::from_secs(seconds)), 0.0);
+        let asked = |seconds| limits().pause_before(1, Duration::from_secs(seconds), 0.0);
         assert_eq!(asked(2), Some(Duration::from_millis(2500)));
         assert_eq!(asked(4), None);
     }

@@ -22,19 +22,30 @@ pub(crate) const USER_AGENT: &str = concat!("fedreg/", env!("CARGO_PKG_VERSION")
 pub(crate) struct Failure {
     /// Why.
     pub fault: Fault,
-    /// Whether another try can help, and how long the provider asked to wait before it.
-    pub again: Option<Option<Duration>>,
+    /// Whether another try can help.
+    pub again: Again,
+}
+
+/// Whether another try can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// It would end in the same way.
+    Never,
+    /// It may pass by itself.
+    Soon,
+    /// It may, and this is how long the provider asked to be left alone.
+    After(Duration),
 }
 
 impl Failure {
     /// One that no further try mends.
     pub fn lasting(what: &str, class: FaultClass, why: impl Into<String>) -> Self {
-        Self { fault: fault(what, class, why), again: None }
+        Self { fault: fault(what, class, why), again: Again::Never }
     }
 
     /// One that may pass.
     pub fn transient(what: &str, class: FaultClass, why: impl Into<String>) -> Self {
-        Self { fault: fault(what, class, why), again: Some(None) }
+        Self { fault: fault(what, class, why), again: Again::Soon }
     }
 
     /// The request was not answered at all, or not to the end; the innermost cause says why.
@@ -87,7 +98,11 @@ impl Failure {
         let said = message.map(|text| format!(" ({})", clean(text))).unwrap_or_default();
         Self {
             fault: fault(what, class, format!("HTTP {status}{said}: {advice}")),
-            again: transient.then_some(wait),
+            again: match wait {
+                _ if !transient => Again::Never,
+                None => Again::Soon,
+                Some(wait) => Again::After(wait),
+            },
         }
     }
 }
@@ -130,8 +145,12 @@ impl<'a> Patience<'a> {
                 Err(failure) => failure,
             };
             tries += 1;
-            let pause =
-                failure.again.and_then(|asked| self.limits.pause_before(tries, asked, rand::random::<f64>()));
+            let pause = |asked| self.limits.pause_before(tries, asked, rand::random::<f64>());
+            let pause = match failure.again {
+                Again::Never => None,
+                Again::Soon => pause(Duration::ZERO),
+                Again::After(asked) => pause(asked),
+            };
             match pause {
                 Some(pause) if Instant::now() + pause < self.deadline => {
                     tracing::debug!(fault = %failure.fault, ?pause, "tries again");
@@ -246,10 +265,10 @@ mod tests {
     fn only_what_may_pass_is_tried_again() {
         let again = |status| Failure::refused("GET /x", status, None, Some(Duration::from_secs(1))).again;
         for status in [429, 500, 502, 503, 504] {
-            assert_eq!(again(status), Some(Some(Duration::from_secs(1))), "{status}");
+            assert_eq!(again(status), Again::After(Duration::from_secs(1)), "{status}");
         }
         for status in [301, 400, 401, 403, 404, 406, 501] {
-            assert_eq!(again(status), None, "{status}");
+            assert_eq!(again(status), Again::Never, "{status}");
         }
     }
 }

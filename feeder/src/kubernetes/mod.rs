@@ -62,7 +62,7 @@ impl Reader {
                     Quotas::of(&quotas).map_err(|why| fault(&what, FaultClass::Garbage, why.to_string()))
                 });
                 let project = quotas.as_ref().map(|_| project(namespace)).map_err(Fault::clone);
-                reading(listing(project), Listing::Complete(services(connection, quotas, classes)))
+                reading(listing(project), Listing::Complete(services(connection, &quotas, classes)))
             }
         }
     }
@@ -83,16 +83,17 @@ fn project(namespace: &str) -> Item {
 
 fn services(
     connection: &Connection,
-    quotas: Result<Quotas, Fault>,
+    quotas: &Result<Quotas, Fault>,
     classes: Result<Vec<StorageClass>, Fault>,
 ) -> Vec<ServiceReading> {
     let namespace = &connection.project_id;
     let base = connection.auth_url.trim_end_matches('/');
-    let quotas = quotas.as_ref().map_err(Fault::clone);
     // what a namespace may use of a class is part of the class: without the quotas no class is known as a whole
-    let classes = classes.and_then(|classes| {
-        Ok(storage_classes::items(classes, quotas.as_ref().map_err(|fault| (*fault).clone())?, namespace))
-    });
+    let classes = match (quotas, classes) {
+        (Ok(quotas), Ok(classes)) => Ok(storage_classes::items(classes, quotas, namespace)),
+        (_, Err(fault)) => Err(fault),
+        (Err(fault), Ok(_)) => Err(fault.clone()),
+    };
     let quotas = |of: fn(&Quotas, &str) -> Vec<Item>| {
         listing(quotas.as_ref().map(|quotas| of(quotas, namespace)).map_err(Fault::clone))
     };

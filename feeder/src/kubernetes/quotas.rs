@@ -191,7 +191,7 @@ mod tests {
 
     use super::*;
 
-    fn quota(name: &str, spec: Value, status: Value) -> ResourceQuota {
+    fn quota(name: &str, spec: &Value, status: &Value) -> ResourceQuota {
         let object = json!({"metadata": {"name": name}, "spec": spec, "status": status});
         serde_json::from_value(object).unwrap()
     }
@@ -208,9 +208,9 @@ mod tests {
     fn the_smallest_limit_counts_with_its_own_usage() {
         let short = json!({"hard": {"cpu": "4"}});
         let tight = json!({"hard": {"requests.cpu": "500m"}});
-        let wide = quota("short", short.clone(), json!({"hard": short["hard"], "used": {"cpu": "3"}}));
+        let wide = quota("short", &short, &json!({"hard": short["hard"], "used": {"cpu": "3"}}));
         let narrow =
-            quota("tight", tight.clone(), json!({"hard": tight["hard"], "used": {"requests.cpu": "150m"}}));
+            quota("tight", &tight, &json!({"hard": tight["hard"], "used": {"requests.cpu": "150m"}}));
         let expected = json!([
             {"project": "ns", "usage": false, "requests_cpu": 0},
             {"project": "ns", "usage": true, "requests_cpu": 1},
@@ -221,7 +221,8 @@ mod tests {
 
     #[test]
     fn of_equal_limits_the_fuller_one_counts() {
-        let one = |used: &str| quota("q", json!({}), json!({"hard": {"pods": "10"}, "used": {"pods": used}}));
+        let one =
+            |used: &str| quota("q", &json!({}), &json!({"hard": {"pods": "10"}, "used": {"pods": used}}));
         for quotas in [[one("3"), one("5")], [one("5"), one("3")]] {
             assert_eq!(of(&quotas).compute("ns")[1]["pods"], 5);
         }
@@ -231,15 +232,15 @@ mod tests {
     fn scoped_quotas_are_no_limit_of_the_namespace() {
         let selector = json!({"matchExpressions": [{"scopeName": "PriorityClass", "operator": "Exists"}]});
         let quotas = [
-            quota("a", json!({"hard": {"pods": "1"}, "scopes": ["BestEffort"]}), json!({})),
-            quota("b", json!({"hard": {"pods": "2"}, "scopeSelector": selector}), json!({})),
+            quota("a", &json!({"hard": {"pods": "1"}, "scopes": ["BestEffort"]}), &json!({})),
+            quota("b", &json!({"hard": {"pods": "2"}, "scopeSelector": selector}), &json!({})),
         ];
         assert_eq!(of(&quotas), Quotas::default());
     }
 
     #[test]
     fn a_quota_that_no_controller_has_seen_limits_and_has_no_usage() {
-        let fresh = quota("fresh", json!({"hard": {"pods": "1", "limits.memory": "125Gi"}}), json!({}));
+        let fresh = quota("fresh", &json!({"hard": {"pods": "1", "limits.memory": "125Gi"}}), &json!({}));
         let expected = json!([{"project": "ns", "usage": false, "limits_memory": 125, "pods": 1}]);
         assert_eq!(shown(of(&[fresh]).compute("ns")), expected);
     }
@@ -250,7 +251,7 @@ mod tests {
             "requests.nvidia.com/gpu": "4", "requests.nvidia.com/mig-1g.5gb": "7", "requests.amd.com/gpu": "1",
             "requests.rdma/hca": "2", "requests.hugepages-2Mi": "512Mi", "count/gpus.example.org": "3",
         });
-        let quotas = of(&[quota("q", json!({"hard": hard}), json!({}))]);
+        let quotas = of(&[quota("q", &json!({"hard": hard}), &json!({}))]);
         let gpus = json!({"amd.com/gpu": 1, "nvidia.com/gpu": 4, "nvidia.com/mig-1g.5gb": 7});
         assert_eq!(shown(quotas.compute("ns")), json!([{"project": "ns", "usage": false, "gpus": gpus}]));
         assert_eq!(quotas.block_storage("ns"), Vec::<Item>::new());
@@ -263,7 +264,7 @@ mod tests {
             "requests.nvidia.com.storageclass.storage.k8s.io/persistentvolumeclaims": "2",
             "requests.storage": "1Ti",
         });
-        let quotas = of(&[quota("q", json!({"hard": hard}), json!({}))]);
+        let quotas = of(&[quota("q", &json!({"hard": hard}), &json!({}))]);
         let class = |name| shown(quotas.class(name, "ns"));
         assert_eq!(class("nfs.old"), json!([{"project": "ns", "usage": false, "storage": 0}]));
         assert_eq!(class("requests.nvidia.com"), json!([{"project": "ns", "usage": false, "pvcs": 2}]));
@@ -276,7 +277,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_names_quota_and_key() {
-        let bad = quota("compute", json!({"hard": {"pods": "many"}}), json!({}));
+        let bad = quota("compute", &json!({"hard": {"pods": "many"}}), &json!({}));
         let fault = Quotas::of(&[bad]).unwrap_err().to_string();
         assert_eq!(fault, "quota `compute`, `pods`: `many` is not a Kubernetes quantity");
     }

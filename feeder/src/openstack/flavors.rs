@@ -84,7 +84,7 @@ async fn details(cloud: &Cloud<'_>, nova: &Url, mut flavor: Flavor) -> Result<Op
         Some(specs) => specs,
         None => extra_specs(cloud, nova, &flavor.id).await?,
     };
-    Ok(Some(document(&flavor, &specs, projects)))
+    Ok(Some(document(&flavor, &specs, projects.as_deref())))
 }
 
 /// The projects that may use a private flavor. Members may not see the list everywhere: then it is this project at
@@ -112,7 +112,7 @@ async fn extra_specs(cloud: &Cloud<'_>, nova: &Url, id: &str) -> Result<Map<Stri
     }
 }
 
-fn document(flavor: &Flavor, specs: &Map<String, Value>, projects: Option<Vec<String>>) -> Item {
+fn document(flavor: &Flavor, specs: &Map<String, Value>, projects: Option<&[String]>) -> Item {
     let gpus = Gpus::of(specs);
     item(json!({
         "name": flavor.name,

@@ -54,7 +54,7 @@ mod tests {
 
     use super::*;
 
-    fn of(specs: Value) -> (i64, Option<String>, Option<String>) {
+    fn of(specs: &Value) -> (i64, Option<String>, Option<String>) {
         let Gpus { number, model, vendor } = Gpus::of(specs.as_object().unwrap());
         (number, model, vendor)
     }
@@ -64,25 +64,25 @@ mod tests {
         let t4 = json!({
             "gpu_number": "1", "gpu_model": "T4", "gpu_vendor": "NVIDIA", "pci_passthrough:alias": "gpu-t4:4",
         });
-        assert_eq!(of(t4), (1, Some("T4".into()), Some("NVIDIA".into())));
+        assert_eq!(of(&t4), (1, Some("T4".into()), Some("NVIDIA".into())));
         let egi = json!({"Accelerator:Number": "2", "Accelerator:Model": "A100"});
-        assert_eq!(of(egi), (2, Some("A100".into()), None));
+        assert_eq!(of(&egi), (2, Some("A100".into()), None));
     }
 
     #[test]
     fn placement_and_pci_devices_count_when_nothing_is_named() {
         assert_eq!(
-            of(json!({"resources:VGPU": "1", "resources2:CUSTOM_GPU_A100": "2", "resources:VCPU": "4"})).0,
+            of(&json!({"resources:VGPU": "1", "resources2:CUSTOM_GPU_A100": "2", "resources:VCPU": "4"})).0,
             3
         );
-        assert_eq!(of(json!({"pci_passthrough:alias": "GPU-a100:2, mlx5:1"})).0, 2);
-        assert_eq!(of(json!({"pci_passthrough:alias": "t4:1"})).0, 0);
+        assert_eq!(of(&json!({"pci_passthrough:alias": "GPU-a100:2, mlx5:1"})).0, 2);
+        assert_eq!(of(&json!({"pci_passthrough:alias": "t4:1"})).0, 0);
     }
 
     #[test]
     fn without_a_gpu_there_is_no_model() {
-        assert_eq!(of(json!({"gpu_number": "0", "gpu_model": "T4"})), (0, None, None));
-        assert_eq!(of(json!({"gpu_number": "two", "gpu_vendor": "NVIDIA"})), (0, None, None));
-        assert_eq!(of(json!({})), (0, None, None));
+        assert_eq!(of(&json!({"gpu_number": "0", "gpu_model": "T4"})), (0, None, None));
+        assert_eq!(of(&json!({"gpu_number": "two", "gpu_vendor": "NVIDIA"})), (0, None, None));
+        assert_eq!(of(&json!({})), (0, None, None));
     }
 }

@@ -10,7 +10,7 @@ use url::Url;
 use crate::{
     limits::Limits,
     reading::{Fault, FaultClass},
-    transport::{Failure, USER_AGENT, fault, message_of, retry_after, root_cause},
+    transport::{Again, Failure, USER_AGENT, fault, message_of, retry_after, root_cause},
 };
 
 /// The HTTP client for one provider: what it trusts, and that it never follows a redirect, which could carry a
@@ -105,7 +105,7 @@ pub(super) async fn exchange(
     }
     let answer = Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body };
     match answer.failure(what) {
-        Some(failure) if failure.again.is_some() => Err(failure),
+        Some(failure) if failure.again != Again::Never => Err(failure),
         _ => Ok(answer),
     }
 }

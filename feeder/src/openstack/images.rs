@@ -69,7 +69,7 @@ async fn details(cloud: &Cloud<'_>, glance: &Url, image: Image) -> Result<Option
         _ => None,
     };
     let usable = projects.as_ref().is_none_or(|projects| projects.contains(&cloud.connection.project_id));
-    Ok(usable.then(|| document(image, projects)))
+    Ok(usable.then(|| document(image, projects.as_deref())))
 }
 
 /// The owner, and the members that have accepted. Who is only a member sees no other member; where members may not
@@ -92,7 +92,7 @@ async fn owner_and_members(cloud: &Cloud<'_>, glance: &Url, image: &Image) -> Re
     Ok(projects)
 }
 
-fn document(image: Image, projects: Option<Vec<String>>) -> Item {
+fn document(image: Image, projects: Option<&[String]>) -> Item {
     let Image { id, name, mut tags, properties, .. } = image;
     // Glance gives them in any order
     tags.sort();

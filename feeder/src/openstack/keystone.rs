@@ -274,7 +274,7 @@ fn sensitive(value: &str) -> Result<HeaderValue, ()> {
 #[async_trait]
 impl AuthType for KeystoneAuth {
     async fn authenticate(&self, client: &Client, request: RequestBuilder) -> Result<RequestBuilder, Error> {
-        let scope = self.scope(client).await.map_err(to_error)?;
+        let scope = self.scope(client).await.map_err(|fault| to_error(&fault))?;
         let token = sensitive(scope.token.expose_secret());
         let token =
             token.map_err(|()| Error::new(ErrorKind::InvalidResponse, "Keystone's token is no header"))?;
@@ -287,7 +287,7 @@ impl AuthType for KeystoneAuth {
         service_type: &str,
         filters: &EndpointFilters,
     ) -> Result<Url, Error> {
-        let scope = self.scope(client).await.map_err(to_error)?;
+        let scope = self.scope(client).await.map_err(|fault| to_error(&fault))?;
         let region = filters.region.as_deref().unwrap_or_default();
         let interfaces = filters.interfaces.iter().map(ToString::to_string);
         let address =
@@ -300,13 +300,13 @@ impl AuthType for KeystoneAuth {
     /// Gets a new token, however good the present one seems to be.
     async fn refresh(&self, client: &Client) -> Result<(), Error> {
         let mut place = self.0.scope.write().await;
-        *place = Some(self.0.log_in(client).await.map_err(to_error)?);
+        *place = Some(self.0.log_in(client).await.map_err(|fault| to_error(&fault))?);
         Ok(())
     }
 }
 
 /// Faults as `osauth` knows them, and back: its sessions carry no other error.
-fn to_error(fault: Fault) -> Error {
+fn to_error(fault: &Fault) -> Error {
     let kind = match fault.class {
         FaultClass::Unauthorized => ErrorKind::AuthenticationFailed,
         FaultClass::Forbidden => ErrorKind::AccessDenied,

@@ -68,7 +68,9 @@ impl Reader {
         match self.open(connection).await {
             Err(fault) => reading(Listing::Unknown(fault.clone()), Listing::Unknown(fault)),
             Ok(cloud) => {
-                let (project, services) = tokio::join!(identity::project(&cloud), services(&cloud));
+                let lists = async { tokio::join!(identity::project(&cloud), services(&cloud)) };
+                // on the heap: many readings run side by side
+                let (project, services) = Box::pin(lists).await;
                 reading(listing(project), listing(services))
             }
         }

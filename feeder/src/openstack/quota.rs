@@ -40,7 +40,7 @@ mod tests {
 
     use super::*;
 
-    fn shown(set: Value) -> Value {
+    fn shown(set: &Value) -> Value {
         items("p", set.as_object().unwrap(), &[("cores", "cores"), ("floatingip", "public_ips")], "in_use")
             .into()
     }
@@ -52,12 +52,12 @@ mod tests {
             {"project": "p", "usage": false, "cores": -1, "public_ips": 20},
             {"project": "p", "usage": true, "cores": 6, "public_ips": 0},
         ]);
-        assert_eq!(shown(set), expected);
+        assert_eq!(shown(&set), expected);
     }
 
     #[test]
     fn plain_numbers_are_limits_without_usage() {
-        assert_eq!(shown(json!({"cores": 5})), json!([{"project": "p", "usage": false, "cores": 5}]));
-        assert_eq!(shown(json!({})), json!([]));
+        assert_eq!(shown(&json!({"cores": 5})), json!([{"project": "p", "usage": false, "cores": 5}]));
+        assert_eq!(shown(&json!({})), json!([]));
     }
 }
