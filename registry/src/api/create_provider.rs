@@ -72,7 +72,7 @@ pub(super) async fn body(app: &Shared, request: Request) -> Result<(Json, Header
             .split(|byte| *byte == b'\n')
             .take(error.line().saturating_sub(1))
             .map(|line| line.len() + 1);
-        let offset = offset.sum::<usize>() + error.column().saturating_sub(1);
+        let offset = offset.sum::<usize>() + error.column().saturating_sub(usize::from(!error.is_eof()));
         let loc =
             if bytes.is_empty() { vec!["body".into()] } else { vec!["body".into(), Loc::Index(offset)] };
         let msg = if bytes.is_empty() { "field required".to_owned() } else { format!("not JSON: {error}") };

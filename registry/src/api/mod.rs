@@ -34,7 +34,6 @@ use std::{sync::Arc, time::Duration};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
-    limit::RequestBodyLimitLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
     timeout::TimeoutLayer,
 };
@@ -107,7 +106,6 @@ pub fn layered<S: Clone + Send + Sync + 'static>(router: Router<S>, options: &Op
     router
         .layer(CompressionLayer::new().gzip(true))
         .layer(time)
-        .layer(RequestBodyLimitLayer::new(options.body_bytes))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(middleware::from_fn(measure::measure))
         .layer(PropagateRequestIdLayer::x_request_id())

@@ -132,7 +132,7 @@ impl Issuer {
             .ok_or_else(|| Refused::new(AuthError::UnknownKey, "the issuer has no such key"))
     }
 
-    /// Fetches now, whatever the cool-down says.
+    /// Fetches now, whatever the cool-down says. What went wrong is the caller's to tell.
     pub async fn fetch_now(&self) -> Result<(), FetchError> {
         let mut fetching = self.fetching.clone().lock_owned().await;
         let outcome = self.fetch().await;
@@ -148,6 +148,9 @@ impl Issuer {
     ) -> bool {
         let outcome = self.fetch().await;
         self.note(&mut fetching, &outcome, helps);
+        if let Err(error) = &outcome {
+            tracing::warn!(issuer = %self.name, %error, "the issuer's keys could not be fetched");
+        }
         outcome.is_ok()
     }
 
@@ -158,13 +161,7 @@ impl Issuer {
         let helped = outcome.is_ok() && self.published.load().as_ref().is_some_and(|now| helps(&now.keys));
         let not_before = if helped { 0 } else { self.millis() + 1000 * self.times.cooldown_seconds };
         self.not_before.store(not_before, Ordering::Release);
-        let outcome = match outcome {
-            Ok(()) => "ok",
-            Err(error) => {
-                tracing::warn!(issuer = %self.name, %error, "the issuer's keys could not be fetched");
-                "failed"
-            }
-        };
+        let outcome = if outcome.is_ok() { "ok" } else { "failed" };
         metrics::counter!("fedreg_issuer_key_fetches_total", "issuer" => self.name.to_string(), "outcome" => outcome)
             .increment(1);
     }

@@ -1,0 +1,315 @@
+//! `fedreg bench`: where we stand, as ratios within one run. `docs/performance.md` explains the figures.
+
+mod client;
+mod report;
+
+use clap::Args;
+use client::{Load, Target};
+use registry::{
+    api::{self, Options, Readiness, server},
+    federation::{Author, Federation},
+    graph::{Graph, change::ChangeSet, plan, uid::Uid},
+    service::Service,
+    settings::Settings,
+    store::embedded::Embedded,
+};
+use report::{Report, Row};
+use schema::{Kind, Schema, document};
+use serde_json::{Value as Json, json};
+use simulator::{Issuer, IssuerOptions, Params, Subject};
+use std::{
+    error::Error,
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Measure: reads against constants, change sets, memory, start-up.
+#[derive(Args)]
+pub struct Bench {
+    /// Nodes of the graph, about: one table for each.
+    #[arg(long, value_delimiter = ',', default_value = "2000,20000,200000")]
+    nodes: Vec<usize>,
+    /// Seconds for each measured read.
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Connections that ask at once.
+    #[arg(long, default_value_t = 4)]
+    connections: usize,
+}
+
+const NODES_OF_A_PROVIDER: usize = 190;
+
+impl Bench {
+    /// Measures and prints.
+    pub async fn run(self) -> ExitCode {
+        for nodes in &self.nodes {
+            match self.measure(*nodes).await {
+                Ok(report) => println!("{report}"),
+                Err(error) => return super::failed(&format!("the benchmark of {nodes} nodes failed: {error}")),
+            }
+        }
+        ExitCode::SUCCESS
+    }
+
+    async fn measure(&self, nodes: usize) -> Result<Report, Box<dyn Error>> {
+        let folder = std::env::temp_dir().join(format!("fedreg-bench-{}-{nodes}", std::process::id()));
+        let result = self.measure_in(nodes, &folder).await;
+        std::fs::remove_dir_all(&folder)?;
+        result
+    }
+
+    async fn measure_in(&self, nodes: usize, folder: &Path) -> Result<Report, Box<dyn Error>> {
+        let providers = (nodes / NODES_OF_A_PROVIDER).max(1);
+        let params = Params::benchmark(providers);
+        eprintln!("{nodes} nodes: filling a store with {providers} providers ...");
+        let mut report = Report::default();
+        let graph = fill(folder, &params, &mut report).await?;
+        report.nodes = graph.len();
+        report.relations = graph.iter().map(|id| graph.links_from(id).count()).sum();
+        changes(&graph, &params, &mut report)?;
+        let urls = urls(&graph)?;
+        drop(graph);
+        self.reads(folder, urls, &mut report).await?;
+        memory(folder, &mut report).await?;
+        Ok(report)
+    }
+
+    /// Each read against the same bytes as a constant, behind the same layers.
+    async fn reads(
+        &self,
+        folder: &Path,
+        urls: Vec<(&'static str, String)>,
+        report: &mut Report,
+    ) -> Result<(), Box<dyn Error>> {
+        let issuer = Issuer::start(IssuerOptions::default()).await?;
+        let token = issuer.token(&Subject::new("bench").groups(["admins"]))?;
+        let stop = CancellationToken::new();
+        let time = Duration::from_secs_f64(self.seconds);
+        let mut settings = settings(folder, issuer.url())?;
+        settings.limits.answer_cache_bytes = 0;
+        let start = Instant::now();
+        let written = serve(&settings, &stop).await?;
+        report.start = start.elapsed();
+        eprintln!("{} nodes: reading ...", report.nodes);
+        for (name, path) in &urls {
+            let target = Target { address: written, path: path.clone(), token: token.clone() };
+            let body = client::fetch(&target).await?;
+            let constant = constant(body.clone(), &stop).await?;
+            let constant = Target { address: constant, path: "/constant".to_owned(), token: token.clone() };
+            let load = |target| Load { target, connections: self.connections, time };
+            // turn about, so that what else the machine does hits both
+            let mut ours = (0.0, 0.0);
+            for _ in 0..2 {
+                ours.0 += load(target.clone()).run().await?;
+                ours.1 += load(constant.clone()).run().await?;
+            }
+            report.reads.push(Row { name, bytes: body.len(), rate: ours.0 / 2.0, constant: ours.1 / 2.0, kept: 0.0 });
+        }
+        stop.cancel();
+
+        let stop = CancellationToken::new();
+        settings.limits.answer_cache_bytes = registry::settings::LimitSettings::default().answer_cache_bytes;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let kept = serve(&settings, &stop).await?;
+        for ((_, path), row) in urls.iter().zip(&mut report.reads) {
+            let target = Target { address: kept, path: path.clone(), token: token.clone() };
+            client::fetch(&target).await?;
+            row.kept = Load { target, connections: self.connections, time }.run().await?;
+        }
+        stop.cancel();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        issuer.stop().await;
+        Ok(())
+    }
+}
+
+fn settings(folder: &Path, issuer: &str) -> Result<Settings, serde_json::Error> {
+    serde_json::from_value(json!({
+        "listen": "127.0.0.1:0",
+        "limits": { "notice_seconds": 0, "drain_seconds": 1 },
+        "store": { "kind": "embedded", "path": folder },
+        "auth": {
+            "issuers": [{ "issuer": issuer }],
+            "administrators": [{ "issuer": issuer, "group": "admins" }],
+        },
+    }))
+}
+
+async fn serve(settings: &Settings, stop: &CancellationToken) -> Result<std::net::SocketAddr, Box<dyn Error>> {
+    let service = Service::start(settings).await?;
+    let address = service.address()?;
+    tokio::spawn(service.run(stop.clone()));
+    Ok(address)
+}
+
+/// A server of the same stack that answers with the same bytes always.
+async fn constant(body: bytes::Bytes, stop: &CancellationToken) -> Result<std::net::SocketAddr, Box<dyn Error>> {
+    let options = Options {
+        base_path: String::new(),
+        body_bytes: 1 << 20,
+        request_time: Duration::from_secs(30),
+        lenient_documents: false,
+    };
+    let answer = axum::routing::get(move || async move { ([("content-type", "application/json")], body) });
+    let router = api::layered(axum::Router::new().route("/constant", answer), &options);
+    let listener = server::bind(([127, 0, 0, 1], 0).into()).await?;
+    let address = listener.local_addr()?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        let second = Duration::from_secs(1);
+        let bounds =
+            server::Bounds { header_time: second, header_bytes: 1 << 14, notice_time: Duration::ZERO, drain_time: second };
+        server::serve(listener, router, &Readiness::default(), bounds, stop).await;
+    });
+    Ok(address)
+}
+
+fn read(json: &Json) -> Result<document::Item, Box<dyn Error>> {
+    let item = document::provider(Schema::get(), json, document::Reading::default(), &[]);
+    item.map_err(|faults| faults.first().map(ToString::to_string).unwrap_or_default().into())
+}
+
+/// Writes the federation as the feeder would: one document after the other.
+async fn fill(folder: &Path, params: &Params, report: &mut Report) -> Result<Graph, Box<dyn Error>> {
+    let store = Arc::new(Embedded::open(Schema::get(), folder, 100)?);
+    let federation = Arc::new(Federation::open(Schema::get(), store, chrono::Utc::now, [7; 32], 0).await?);
+    let mut times = Vec::new();
+    for json in simulator::documents(7, params) {
+        let item = read(&json)?;
+        let author = Author { who: "bench".to_owned(), what: "fill".to_owned() };
+        let start = Instant::now();
+        let written = federation.write(author, move |snapshot, fresh| plan::create(&snapshot.graph, &item, fresh));
+        written.await.map_err(|error| format!("{error:?}"))?;
+        times.push(start.elapsed());
+    }
+    // how long one more provider takes when the graph has its full size
+    report.commit = report::median(&times[times.len().saturating_sub(50)..]);
+    Ok(federation.snapshot().graph.clone())
+}
+
+/// Computing and applying change sets, without a store.
+fn changes(graph: &Graph, params: &Params, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let json = simulator::documents(7, params).next().ok_or("no document")?;
+    let mut changed = json.clone();
+    changed["regions"][0]["compute_services"][0]["flavors"][0]["ram"] = json!(12_345);
+    let mut renamed = json.clone();
+    renamed["name"] = json!("one more");
+    let provider = graph.all(Kind::Provider).first().ok_or("no provider")?;
+    let mut random = rand::rng();
+    let mut fresh = || Uid::random(&mut random);
+    let (same, one, more) = (read(&json)?, read(&changed)?, read(&renamed)?);
+    let mut times: [Vec<Duration>; 7] = Default::default();
+    for _ in 0..100 {
+        let mut lap = {
+            let mut last = Instant::now();
+            move || std::mem::replace(&mut last, Instant::now()).elapsed()
+        };
+        let parsed = read(&json)?;
+        times[0].push(lap());
+        drop(parsed);
+        lap();
+        let unchanged = plan::replace(graph, provider, &same, &mut fresh)?;
+        times[1].push(lap());
+        let one = plan::replace(graph, provider, &one, &mut fresh)?;
+        times[2].push(lap());
+        let applied = graph.apply(&one)?;
+        times[3].push(lap());
+        drop(applied);
+        lap();
+        let (_, created) = plan::create(graph, &more, &mut fresh)?;
+        times[4].push(lap());
+        let applied = graph.apply(&created)?;
+        times[5].push(lap());
+        drop(applied);
+        lap();
+        let deleted = plan::delete(graph, provider);
+        times[6].push(lap());
+        if !unchanged.is_empty() || one.len() != 1 || deleted.is_empty() {
+            return Err("a change set is not what was measured".into());
+        }
+        report.created = size(&created);
+    }
+    let names = [
+        "read and check one document",
+        "compute: unchanged document",
+        "compute: one flavor changed",
+        "apply: one flavor changed",
+        "compute: a new provider",
+        "apply: a new provider",
+        "compute: delete a provider",
+    ];
+    report.changes = names.into_iter().zip(times.iter().map(|times| report::median(times))).collect();
+    Ok(())
+}
+
+fn size(changes: &ChangeSet) -> (usize, usize) {
+    (changes.created.len(), changes.linked.len())
+}
+
+/// What clients ask, on a group and a provider of this federation.
+fn urls(graph: &Graph) -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
+    let first = |kind| graph.all(kind).first().ok_or("an empty federation");
+    let group = first(Kind::UserGroup)?;
+    let text = |id, name| graph.value(id, name).as_str().unwrap_or_default().to_owned();
+    let encode = |text: String| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let issuer = graph.neighbour(group, "identity_provider").ok_or("a group without issuer")?;
+    let who = format!("name={}&idp_endpoint={}", encode(text(group, "name")), encode(text(issuer, "endpoint")));
+    let provider = graph.record(first(Kind::Provider)?).uid;
+    Ok(vec![
+        ("orchestrator: user_groups", format!("/api/v1/user_groups?with_conn=true&{who}&provider_status=active")),
+        ("flavors?with_conn=true", "/api/v1/flavors?with_conn=true".to_owned()),
+        ("one provider with_conn", format!("/api/v1/providers/{provider}?with_conn=true")),
+        ("images, filtered", "/api/v1/images?os_distro=ubuntu&name__icontains=22&sort=-name&limit=100".to_owned()),
+        ("providers", "/api/v1/providers".to_owned()),
+    ])
+}
+
+/// Memory of a registry process of its own: after its start, and after reads.
+async fn memory(folder: &Path, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let issuer = Issuer::start(IssuerOptions::default()).await?;
+    let token = issuer.token(&Subject::new("bench").groups(["admins"]))?;
+    let port = server::bind(([127, 0, 0, 1], 0).into()).await?.local_addr()?;
+    let config = folder.join("fedreg.json");
+    let mut settings = json!({
+        "listen": port.to_string(),
+        "store": { "kind": "embedded", "path": folder },
+        "auth": { "issuers": [{ "issuer": issuer.url() }] },
+        "log": { "level": "error" },
+    });
+    settings["limits"] = json!({ "notice_seconds": 0, "drain_seconds": 1 });
+    // JSON is YAML
+    let config = config.with_extension("yaml");
+    std::fs::write(&config, settings.to_string())?;
+    let start = Instant::now();
+    let mut child = tokio::process::Command::new(std::env::current_exe()?)
+        .args([std::ffi::OsStr::new("serve"), "--config".as_ref(), config.as_ref()])
+        .kill_on_drop(true)
+        .spawn()?;
+    let pid = child.id().ok_or("the registry ended at once")?;
+    let ready = Target { address: port, path: "/readyz".to_owned(), token: token.clone() };
+    while client::fetch(&ready).await.is_err() {
+        if start.elapsed() > Duration::from_secs(60) {
+            return Err("the registry did not become ready".into());
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    report.process_start = start.elapsed();
+    report.idle_kib = resident_kib(pid)?;
+    for path in ["user_groups", "flavors", "images", "networks", "regions"] {
+        let path = format!("/api/v1/{path}?with_conn=true&limit=2000");
+        client::fetch(&Target { address: port, path, token: token.clone() }).await?;
+    }
+    report.used_kib = resident_kib(pid)?;
+    child.kill().await?;
+    issuer.stop().await;
+    Ok(())
+}
+
+fn resident_kib(pid: u32) -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+}

@@ -1,0 +1,100 @@
+//! `fedreg feed`
+
+use super::{failed, settings, stopped};
+use clap::Args;
+use feeder::{Report, Settings, progress};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// Run the feeder: once, or on a schedule.
+#[derive(Args)]
+pub struct Feed {
+    /// A provider file, or a folder of *.config.yaml files, instead of the configured one.
+    #[arg(long, value_name = "PATH")]
+    providers: Option<PathBuf>,
+    /// The registry's address, instead of the configured one.
+    #[arg(long, value_name = "URL")]
+    registry: Option<String>,
+    /// When to run: five or six fields of cron, in UTC, instead of the configured schedule.
+    #[arg(long, value_name = "CRON", conflicts_with = "once")]
+    schedule: Option<String>,
+    /// Run once, although a schedule is configured.
+    #[arg(long)]
+    once: bool,
+    /// Read everything, write nothing, and say what would be written.
+    #[arg(long)]
+    dry_run: bool,
+    /// Remove all providers that the files no longer name, however many they are.
+    #[arg(long)]
+    confirm_removals: bool,
+    /// Print the report as JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Feed {
+    /// Runs the feeder. The exit code is not 0 when a provider failed.
+    pub async fn run(self, config: Option<&Path>) -> ExitCode {
+        let loaded = match settings(config) {
+            Ok(loaded) => loaded,
+            Err(code) => return code,
+        };
+        let settings = match loaded.section::<Settings>("feeder") {
+            Ok(settings) => self.over(settings),
+            Err(error) => return failed(&error),
+        };
+        let bad = Arc::new(AtomicBool::new(false));
+        let (seen, json) = (Arc::clone(&bad), self.json);
+        let finished = move |result: Result<Report, feeder::Error>| {
+            let wrong = tell(&result, json);
+            seen.store(wrong, Ordering::Relaxed);
+        };
+        match feeder::run_scheduled(settings, progress::observer(), stopped(), finished).await {
+            Ok(()) if bad.load(Ordering::Relaxed) => ExitCode::FAILURE,
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&error),
+        }
+    }
+
+    fn over(&self, settings: Settings) -> Settings {
+        Settings {
+            providers: self.providers.clone().unwrap_or(settings.providers),
+            registry: self.registry.clone().unwrap_or(settings.registry),
+            schedule: if self.once { None } else { self.schedule.clone().or(settings.schedule) },
+            dry_run: self.dry_run || settings.dry_run,
+            confirm_removals: self.confirm_removals || settings.confirm_removals,
+            ..settings
+        }
+    }
+}
+
+/// Prints what became of a run. Says whether something went wrong.
+pub fn tell(result: &Result<Report, feeder::Error>, json: bool) -> bool {
+    match result {
+        Ok(report) if json => {
+            let text = serde_json::to_string(report);
+            println!("{}", text.unwrap_or_default());
+            report.failed()
+        }
+        Ok(report) => {
+            println!("{}", report.table());
+            for problem in &report.configuration {
+                eprintln!("fedreg: {}", problem.message);
+            }
+            if let Some(kept) = &report.kept {
+                eprintln!("fedreg: {kept}");
+            }
+            report.failed()
+        }
+        Err(error) => {
+            eprintln!("fedreg: {error}");
+            true
+        }
+    }
+}

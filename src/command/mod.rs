@@ -1,0 +1,90 @@
+//! The subcommands.
+
+mod bench;
+mod check;
+mod completions;
+mod demo;
+mod feed;
+mod openapi;
+mod serve;
+mod up;
+
+use clap::Subcommand;
+use registry::settings::{Loaded, Settings};
+use std::{fmt::Display, path::Path, process::ExitCode};
+use tokio_util::sync::CancellationToken;
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the registry until SIGTERM or Ctrl-C.
+    Serve,
+    /// Run the feeder: once, or on a schedule.
+    Feed(feed::Feed),
+    /// Run registry and feeder in one process.
+    Up,
+    /// Run a simulated federation with registry and feeder: nothing to install, nothing to configure.
+    Demo(demo::Demo),
+    /// Say whether settings, store, issuers and provider files are in order.
+    Check,
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Measure: reads against constants, change sets, memory, start-up.
+    Bench(bench::Bench),
+    /// Print the completions of a shell.
+    Completions(completions::Completions),
+}
+
+/// Runs a subcommand to its end.
+pub async fn run(command: Command, config: Option<&Path>) -> ExitCode {
+    match command {
+        Command::Serve => serve::run(config).await,
+        Command::Feed(feed) => feed.run(config).await,
+        Command::Up => up::run(config).await,
+        Command::Demo(demo) => demo.run().await,
+        Command::Check => check::run(config).await,
+        Command::Openapi => openapi::run(config),
+        Command::Bench(bench) => bench.run().await,
+        Command::Completions(completions) => completions.run(),
+    }
+}
+
+/// Says what went wrong and what to do, and that it did.
+pub fn failed(why: &dyn Display) -> ExitCode {
+    eprintln!("fedreg: {why}");
+    ExitCode::FAILURE
+}
+
+/// The settings, or the exit code after saying what is wrong with them.
+fn settings(config: Option<&Path>) -> Result<Loaded, ExitCode> {
+    let loaded = Settings::load(config).map_err(|error| failed(&error))?;
+    crate::logging::start(&loaded.settings.log);
+    Ok(loaded)
+}
+
+/// Cancelled at SIGTERM or Ctrl-C; a second one ends the process at once.
+fn stopped() -> CancellationToken {
+    let token = CancellationToken::new();
+    let stop = token.clone();
+    tokio::spawn(async move {
+        signal().await;
+        stop.cancel();
+        signal().await;
+        std::process::exit(130);
+    });
+    token
+}
+
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupt = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
+        }
+        Err(error) => {
+            tracing::warn!(error = %error, "SIGTERM cannot be waited for");
+            let _ = interrupt.await;
+        }
+    }
+}

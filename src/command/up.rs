@@ -1,0 +1,40 @@
+//! `fedreg up`
+
+use super::{failed, feed, settings, stopped};
+use feeder::{Settings, progress};
+use registry::service::Service;
+use std::{path::Path, process::ExitCode};
+
+/// Runs registry and feeder in one process until told to stop.
+pub async fn run(config: Option<&Path>) -> ExitCode {
+    let loaded = match settings(config) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let feeder = match loaded.section::<Settings>("feeder") {
+        Ok(feeder) => feeder,
+        Err(error) => return failed(&error),
+    };
+    let stop = stopped();
+    let service = match Service::start(&loaded.settings).await {
+        Ok(service) => service,
+        Err(error) => return failed(&error),
+    };
+    let address = match service.address() {
+        Ok(address) => address,
+        Err(error) => return failed(&error),
+    };
+    let base = &loaded.settings.base_path;
+    tracing::info!("listening on http://{address}{base} (docs: http://{address}{base}/docs)");
+    // the feeder talks to the registry beside it, and ends with it
+    let feeder = Settings { registry: format!("http://{address}{base}"), ..feeder };
+    let feeding = tokio::spawn(feeder::run_scheduled(feeder, progress::observer(), stop.clone(), |result| {
+        feed::tell(&result, false);
+    }));
+    service.run(stop.clone()).await;
+    match feeding.await {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => failed(&error),
+        Err(error) => failed(&error),
+    }
+}

@@ -1,0 +1,23 @@
+//! Where log lines go: to standard error, in the configured form.
+
+use registry::settings::{LogFormat, LogSettings};
+use std::io::IsTerminal;
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging. `RUST_LOG` overrides the configured level for those who look closer.
+pub fn start(settings: &LogSettings) {
+    let level = tracing::Level::from(settings.level).to_string().to_lowercase();
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new(format!("warn,registry={level},feeder={level},fedreg={level}")));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let started = match settings.format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    if started.is_err() {
+        tracing::debug!("logging was started before");
+    }
+}
