@@ -80,7 +80,7 @@ fn faults(kind: Kind, values: &Map<String, Value>, entry: &str) -> Vec<Issue> {
     for field in &entity.fields {
         match values.get(field.name) {
             Some(value) => {
-                faults.extend(read::field(field, value, &[]).err().map(|fault| (fault.loc, fault.msg)))
+                faults.extend(read::field(field, value, &[]).err().map(|fault| (fault.loc, fault.msg)));
             }
             None if field.otherwise == Otherwise::Required => {
                 faults.push((vec![Loc::from(field.name)], "field required: add it".to_owned()));

@@ -54,8 +54,7 @@ fn by_auth(
         file: auth.token_file.as_ref(),
         env: auth.token_env.as_deref(),
     };
-    let has_token = auth.token.is_some() || auth.token_file.is_some() || auth.token_env.is_some();
-    match (kind, &auth.application_credential, &auth.password, has_token) {
+    match (kind, &auth.application_credential, &auth.password, !token.is_absent()) {
         (ProviderKind::Openstack, Some(credential), None, false) => {
             let secret = SecretSource {
                 name: "secret",
@@ -101,12 +100,12 @@ fn by_federation(
     Surroundings { folder, environment }: Surroundings<'_>,
 ) -> Result<Credentials, Vec<Issue>> {
     let mut issues = Vec::new();
-    let (place, issuer) = login.issuer;
+    let (place, idp) = login.issuer;
     let source = SecretSource {
         name: "token",
-        value: issuer.token.as_ref(),
-        file: issuer.token_file.as_ref(),
-        env: issuer.token_env.as_deref(),
+        value: idp.token.as_ref(),
+        file: idp.token_file.as_ref(),
+        env: idp.token_env.as_deref(),
     };
     let token = source.get(folder, environment).map_err(|missing| {
         let message = match missing.field.as_str() {

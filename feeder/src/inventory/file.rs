@@ -51,10 +51,9 @@ pub struct TrustedIdp {
     /// The claim that holds the groups.
     #[garde(custom(not_empty))]
     pub group_claim: String,
-    /// Free text.
-    #[serde(default)]
+    /// Free text; the registry keeps what it has when nothing is said.
     #[garde(skip)]
-    pub description: String,
+    pub description: Option<String>,
     /// An access token, in the file itself.
     #[garde(skip)]
     pub token: Option<SecretString>,
@@ -76,10 +75,9 @@ pub struct UserGroup {
     /// Its name at the issuer.
     #[garde(custom(not_empty))]
     pub name: String,
-    /// Free text.
-    #[serde(default)]
+    /// Free text; the registry keeps what it has when nothing is said.
     #[garde(skip)]
-    pub description: String,
+    pub description: Option<String>,
     /// Its agreements.
     #[garde(skip)]
     pub slas: Vec<Attributes<Sla>>,
@@ -272,6 +270,7 @@ pub struct ApplicationCredential {
 /// A user of OpenStack.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names of the file")]
 pub struct Password {
     /// The user's name.
     pub username: String,
@@ -286,16 +285,16 @@ pub struct Password {
     pub password_env: Option<String>,
 }
 
-fn not_empty(text: &str, (): &()) -> garde::Result {
+fn not_empty<C>(text: &str, _: &C) -> garde::Result {
     if text.is_empty() { Err(garde::Error::new("this is empty: write a name")) } else { Ok(()) }
 }
 
-fn at_least_one<T>(list: &[T], (): &()) -> garde::Result {
+fn at_least_one<T, C>(list: &[T], _: &C) -> garde::Result {
     if list.is_empty() { Err(garde::Error::new("this is empty: write at least one entry")) } else { Ok(()) }
 }
 
 /// `http://` or `https://`, and a host.
-fn web_address(text: &str, (): &()) -> garde::Result {
+fn web_address<C>(text: &str, _: &C) -> garde::Result {
     match url::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(()),
         _ => Err(garde::Error::new(format!(

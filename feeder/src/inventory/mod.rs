@@ -19,6 +19,7 @@ mod secret;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use schema::Kind;
@@ -29,6 +30,8 @@ use serde_json::{Map, Value};
 pub use fault::ConfigFault;
 pub use load::{load, load_with};
 pub use origin::Origin;
+pub(crate) use origin::place;
+pub(crate) use secret::SecretSource;
 
 /// The technology of a provider: `type` in the provider document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,6 +41,12 @@ pub enum ProviderKind {
     Openstack,
     /// `kubernetes[]` of the file.
     Kubernetes,
+}
+
+impl fmt::Display for ProviderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.list())
+    }
 }
 
 /// `status` of a provider; only active ones are contacted.
@@ -63,6 +72,12 @@ pub struct ProviderKey {
     /// Its technology.
     #[serde(rename = "type")]
     pub kind: ProviderKind,
+}
+
+impl fmt::Display for ProviderKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.kind)
+    }
 }
 
 /// What the provider files say.

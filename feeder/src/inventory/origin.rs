@@ -14,7 +14,7 @@ pub struct Origin {
     entries: Vec<(String, String)>,
 }
 
-/// Lists of a region that a cloud tells, not the file.
+/// Lists of a region: a cloud tells them, except for what is noted.
 const FROM_THE_CLOUD: &str = "_services[";
 
 impl Origin {
@@ -49,9 +49,8 @@ impl Origin {
     /// when a cloud said it.
     pub fn fault(&self, loc: &[Loc], message: &str) -> Option<ConfigFault> {
         let place = place(loc);
-        let noted =
-            self.entries.iter().any(|(start, _)| !start.is_empty() && place.starts_with(start.as_str()));
-        if place.contains(FROM_THE_CLOUD) && !noted {
+        let told = |start: &str| start.contains(FROM_THE_CLOUD) && place.starts_with(start);
+        if place.contains(FROM_THE_CLOUD) && !self.entries.iter().any(|(start, _)| told(start)) {
             return None;
         }
         let issue = Issue { at: self.entry(&place), message: message.to_owned() };
@@ -60,7 +59,7 @@ impl Origin {
 }
 
 /// `["body", "regions", 0, "name"]` as `regions[0].name`.
-pub(super) fn place(loc: &[Loc]) -> String {
+pub(crate) fn place(loc: &[Loc]) -> String {
     let mut place = String::new();
     for step in loc.iter().skip_while(|step| matches!(step, Loc::Key(key) if key == "body")) {
         match step {
@@ -69,7 +68,7 @@ pub(super) fn place(loc: &[Loc]) -> String {
                 place.push('.');
                 place.push_str(key);
             }
-            Loc::Index(index) => place.push_str(&format!("[{index}]")),
+            Loc::Index(index) => place.extend(["[", &index.to_string(), "]"]),
         }
     }
     place

@@ -213,7 +213,9 @@ impl<'a> Work<'a> {
             self.origin.note("regions[0]", self.base.trim_end_matches('.'));
             regions.push(Map::new());
         }
-        for region in &mut regions {
+        for (r, region) in regions.iter_mut().enumerate() {
+            let identity = format!("regions[{r}].identity_services[0].endpoint");
+            self.origin.note(identity, format!("{}auth_url", self.base));
             if !region.contains_key("name") {
                 region.extend([default()]);
             }
@@ -277,7 +279,8 @@ impl<'a> Work<'a> {
                 self.origin.note(group, grant.group_entry());
                 let mut sla = grant.sla.1.values.clone();
                 sla.insert("project".to_owned(), project.id.clone().into());
-                groups.push(json!({"name": name, "description": grant.group.1.description, "sla": sla}));
+                groups.push(json!({"name": name, "sla": sla}));
+                describe(groups.last_mut(), grant.group.1.description.as_deref());
             }
             let Some((t, idp)) = idp else { continue };
             let own = format!("{}identity_providers[{i}]", self.base);
@@ -291,9 +294,10 @@ impl<'a> Work<'a> {
             }
             self.origin.note(document, own);
             list.push(json!({
-                "endpoint": trusted.endpoint, "group_claim": idp.group_claim, "description": idp.description,
+                "endpoint": trusted.endpoint, "group_claim": idp.group_claim,
                 "relationship": relationship(trusted), "user_groups": groups,
             }));
+            describe(list.last_mut(), idp.description.as_deref());
         }
         Value::Array(list)
     }
@@ -426,6 +430,13 @@ impl Granted<'_> {
 
 fn region_name(region: &Map<String, Value>) -> &str {
     region.get("name").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Several providers share identity providers and groups: what no file says of them must not clear what is stored.
+fn describe(item: Option<&mut Value>, description: Option<&str>) {
+    if let (Some(item), Some(description)) = (item.and_then(Value::as_object_mut), description) {
+        item.insert("description".to_owned(), description.into());
+    }
 }
 
 /// What the document says of how the cloud knows an identity provider; null when the file says nothing.

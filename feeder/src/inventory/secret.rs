@@ -28,6 +28,11 @@ pub struct Missing {
 }
 
 impl SecretSource<'_> {
+    /// Whether nothing is said of the secret at all.
+    pub fn is_absent(&self) -> bool {
+        self.value.is_none() && self.file.is_none() && self.env.is_none()
+    }
+
     /// The secret. Files are read at every run, so that what renews a token need only write the file; relative
     /// paths start at the folder of the provider file.
     pub fn get(&self, folder: &Path, environment: Environment<'_>) -> Result<SecretString, Missing> {
@@ -54,15 +59,13 @@ impl SecretSource<'_> {
                     }
                 }
             }
-            (None, None, Some(variable)) => match environment(variable) {
-                Some(text) => filled(&text, "_env", &format!("the environment variable {variable}")),
-                None => {
-                    let message = format!(
-                        "the environment variable {variable} is not set: the {name} is expected there"
-                    );
-                    Err(missing("_env", message))
-                }
-            },
+            (None, None, Some(variable)) => {
+                let unset = || {
+                    format!("the environment variable {variable} is not set: the {name} is expected there")
+                };
+                let text = environment(variable).ok_or_else(|| missing("_env", unset()))?;
+                filled(&text, "_env", &format!("the environment variable {variable}"))
+            }
             (None, None, None) => Err(Missing {
                 field: String::new(),
                 message: format!("there is no {name}: add `{name}_file`, `{name}_env` or `{name}`"),

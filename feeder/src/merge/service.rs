@@ -137,7 +137,7 @@ fn unite(items: Vec<Item>, federation: &BTreeSet<&str>) -> Vec<Item> {
                 .collect();
             let mut item = seen.swap_remove(0);
             item.insert("is_shared".to_owned(), shared.into());
-            item.remove("projects");
+            item.shift_remove("projects");
             if !shared {
                 if projects.is_empty() {
                     return None;

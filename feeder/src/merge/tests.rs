@@ -10,7 +10,8 @@ use crate::testing::{inventory, item, provider, reading, timeout};
 const NETWORKS: &str = include_str!("testdata/networks.config.yaml");
 
 fn items(values: Value) -> Vec<Item> {
-    values.as_array().unwrap().iter().cloned().map(item).collect()
+    let Value::Array(values) = values else { panic!("{values} is no list") };
+    values.into_iter().map(item).collect()
 }
 
 fn accepted(document: &Value) {

@@ -1,0 +1,341 @@
+//! Sending provider documents to the registry, over its REST API.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::Utc;
+use reqwest::{Client, Method, Response, StatusCode, header, redirect};
+use schema::Loc;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::inventory::{Provider, ProviderKey, ProviderKind};
+use crate::limits::Limits;
+use crate::reading::FaultClass;
+use crate::report::{Outcome, Problem};
+use crate::transport::{USER_AGENT, message_of, retry_after, root_cause};
+
+/// A provider document may be tens of megabytes and its change set long: one request may take this long.
+const REQUEST: Duration = Duration::from_mins(10);
+
+/// A provider as the registry has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its uid.
+    pub uid: String,
+    /// Its name and technology.
+    pub key: ProviderKey,
+}
+
+/// Why the registry did not do what it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryError {
+    /// The settings name no address, or no usable token.
+    #[error("{0}")]
+    Settings(String),
+    /// No connection.
+    #[error(
+        "the registry at {base} cannot be reached ({why}): start it, or correct `registry` in the feeder's settings"
+    )]
+    Unreachable {
+        /// The registry's base address.
+        base: String,
+        /// The innermost cause.
+        why: String,
+    },
+    /// No answer in time.
+    #[error("the registry did not answer {0} in time: look at its log; the next run tries again")]
+    Timeout(String),
+    /// 401.
+    #[error(
+        "the registry refused the token with 401{0}: it is missing, expired, or of an issuer that the registry does not \
+         trust; renew what `token`, `token_file` or `token_env` of the feeder's settings gives"
+    )]
+    Unauthorized(String),
+    /// 403.
+    #[error(
+        "the token is good, but its owner may not write (the registry answered 403{0}): name its issuer and subject among the registry's \
+         administrators"
+    )]
+    Forbidden(String),
+    /// 404.
+    #[error(
+        "nothing is at {0} (404): `registry` in the feeder's settings is the base address with its path, such as \
+         https://registry.example.org/api/v1"
+    )]
+    NotFound(String),
+    /// 422.
+    #[error("the registry refused the document (422): {}", summary(.0))]
+    Refused(Vec<DocumentFault>),
+    /// 429 and 5xx, after all tries.
+    #[error("the registry answered {what} with {status}{said}: look at its log; the next run tries again")]
+    Unavailable {
+        /// What was asked.
+        what: String,
+        /// The status.
+        status: u16,
+        /// What it said.
+        said: String,
+    },
+    /// Anything else.
+    #[error("the registry answered {what} with {status}{said}")]
+    Unexpected {
+        /// What was asked.
+        what: String,
+        /// The status.
+        status: u16,
+        /// What it said.
+        said: String,
+    },
+}
+
+impl RegistryError {
+    /// Its kind.
+    pub fn class(&self) -> FaultClass {
+        match self {
+            Self::Settings(_) | Self::NotFound(_) => FaultClass::Configuration,
+            Self::Unreachable { .. } => FaultClass::Unreachable,
+            Self::Timeout(_) => FaultClass::Timeout,
+            Self::Unauthorized(_) => FaultClass::Unauthorized,
+            Self::Forbidden(_) => FaultClass::Forbidden,
+            Self::Unavailable { .. } => FaultClass::Unavailable,
+            Self::Refused(_) | Self::Unexpected { .. } => FaultClass::Garbage,
+        }
+    }
+
+    /// What to tell of it for a provider: each fault of a refused document at the entry of the file that caused it.
+    pub fn problems(&self, provider: Option<&Provider>) -> Vec<Problem> {
+        match self {
+            Self::Refused(faults) if !faults.is_empty() => {
+                faults.iter().map(|fault| fault.problem(provider)).collect()
+            }
+            error => vec![Problem { class: error.class(), message: error.to_string() }],
+        }
+    }
+}
+
+/// One fault of a document, as the registry names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentFault {
+    /// Where.
+    pub loc: Vec<Loc>,
+    /// What is wrong.
+    pub msg: String,
+}
+
+impl DocumentFault {
+    fn problem(&self, provider: Option<&Provider>) -> Problem {
+        match provider.and_then(|provider| provider.origin.fault(&self.loc, &self.msg)) {
+            Some(fault) => Problem::from(&fault),
+            None => Problem { class: FaultClass::Garbage, message: format!("the registry refused {self}") },
+        }
+    }
+}
+
+impl fmt::Display for DocumentFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", crate::inventory::place(&self.loc), self.msg)
+    }
+}
+
+fn summary(faults: &[DocumentFault]) -> String {
+    const SHOWN: usize = 5;
+    let mut shown: Vec<_> = faults.iter().take(SHOWN).map(ToString::to_string).collect();
+    if faults.len() > SHOWN {
+        shown.push(format!("and {} more", faults.len() - SHOWN));
+    }
+    shown.join("; ")
+}
+
+/// The registry.
+pub struct Registry {
+    client: Client,
+    base: String,
+    token: Option<SecretString>,
+    limits: Limits,
+}
+
+/// Whether a request may be sent again when it is not known whether the first one had an effect.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeatable {
+    Always,
+    /// Only when the registry certainly did nothing: a second POST would find the provider of the first.
+    WhenUndone,
+}
+
+impl Registry {
+    /// The registry at a base address, `https://registry.example.org/api/v1`. `limits` bound the time to connect and
+    /// the tries after a failure that may pass.
+    pub fn new(base: &str, token: Option<SecretString>, limits: Limits) -> Result<Self, RegistryError> {
+        match url::Url::parse(base) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
+            _ => {
+                return Err(RegistryError::Settings(format!(
+                    "`registry` in the feeder's settings is {base:?}: write its base address, such as \
+                     https://registry.example.org/api/v1"
+                )));
+            }
+        }
+        let client = Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(limits.connect)
+            .timeout(REQUEST)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|error| RegistryError::Settings(format!("no HTTP client: {}", root_cause(&error))))?;
+        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), token, limits })
+    }
+
+    /// All providers that the registry has. One of a technology that is not known here is left out, and so left alone.
+    pub async fn list(&self) -> Result<Vec<Stored>, RegistryError> {
+        #[derive(Deserialize)]
+        struct Listed {
+            uid: String,
+            name: String,
+            #[serde(rename = "type")]
+            kind: Value,
+        }
+        let what = format!("GET {}/providers", self.base);
+        let answer = self.send(Method::GET, "/providers", None, Repeatable::Always).await?;
+        let listed: Vec<Listed> = match answer.status() {
+            StatusCode::OK => answer.json().await.map_err(|error| RegistryError::Unexpected {
+                what,
+                status: 200,
+                said: format!(" and something that is no list of providers ({})", root_cause(&error)),
+            })?,
+            _ => return Err(self.unexpected(&what, answer).await),
+        };
+        let stored = listed.into_iter().filter_map(|Listed { uid, name, kind }| {
+            let kind: ProviderKind = serde_json::from_value(kind).ok()?;
+            Some(Stored { uid, key: ProviderKey { name, kind } })
+        });
+        Ok(stored.collect())
+    }
+
+    /// Sends a document: a new provider, or what the stored one shall be.
+    pub async fn publish(&self, document: &Value, stored: Option<&Stored>) -> Result<Outcome, RegistryError> {
+        let (method, path, repeatable) = match stored {
+            None => (Method::POST, "/providers".to_owned(), Repeatable::WhenUndone),
+            Some(stored) => (Method::PUT, format!("/providers/{}", stored.uid), Repeatable::Always),
+        };
+        let what = format!("{method} {}{path}", self.base);
+        let answer = self.send(method, &path, Some(document), repeatable).await?;
+        match answer.status() {
+            StatusCode::CREATED => Ok(Outcome::Created),
+            StatusCode::OK => Ok(Outcome::Updated),
+            StatusCode::NOT_MODIFIED => Ok(Outcome::NotModified),
+            _ => Err(self.unexpected(&what, answer).await),
+        }
+    }
+
+    /// Removes a provider; one that is gone already counts as removed.
+    pub async fn remove(&self, stored: &Stored) -> Result<(), RegistryError> {
+        let path = format!("/providers/{}", stored.uid);
+        let answer = self.send(Method::DELETE, &path, None, Repeatable::Always).await?;
+        match answer.status() {
+            StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
+            _ => Err(self.unexpected(&format!("DELETE {}{path}", self.base), answer).await),
+        }
+    }
+
+    /// Sends a request, and again while it fails in a way that may pass.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        repeatable: Repeatable,
+    ) -> Result<Response, RegistryError> {
+        let what = format!("{method} {}{path}", self.base);
+        let mut tries = 0;
+        loop {
+            let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
+            if let Some(token) = &self.token {
+                request = request.bearer_auth(token.expose_secret());
+            }
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            let (result, again, asked) = match request.send().await {
+                Ok(answer) => {
+                    let asked =
+                        answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+                    let asked = asked.and_then(|value| retry_after(value, Utc::now()));
+                    let again = match answer.status().as_u16() {
+                        429 | 503 => true,
+                        502 | 504 => repeatable == Repeatable::Always,
+                        _ => false,
+                    };
+                    (Ok(answer), again, asked)
+                }
+                Err(error) => {
+                    let again = error.is_connect() || repeatable == Repeatable::Always;
+                    (Err(self.unreachable(&what, &error)), again, None)
+                }
+            };
+            tries += 1;
+            let pause = self.limits.pause_before(tries, asked.unwrap_or_default(), rand::random());
+            let Some(pause) = pause.filter(|_| again) else { return result };
+            tracing::debug!(%what, ?pause, "the registry did not take it; tries again");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn unreachable(&self, what: &str, error: &reqwest::Error) -> RegistryError {
+        if error.is_timeout() && !error.is_connect() {
+            return RegistryError::Timeout(what.to_owned());
+        }
+        let mut why = root_cause(error);
+        if why.contains("UnknownIssuer") {
+            why.push_str("; its certificate is signed by an authority that this machine does not trust");
+        }
+        RegistryError::Unreachable { base: self.base.clone(), why }
+    }
+
+    async fn unexpected(&self, what: &str, answer: Response) -> RegistryError {
+        let status = answer.status().as_u16();
+        let location =
+            answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = answer.bytes().await.unwrap_or_default();
+        let detail = serde_json::from_slice::<Value>(&body)
+            .ok()
+            .and_then(|mut body| body.get_mut("detail").map(Value::take));
+        if let (422, Some(Value::Array(faults))) = (status, &detail) {
+            return RegistryError::Refused(faults.iter().map(document_fault).collect());
+        }
+        let said = detail.as_ref().and_then(Value::as_str).map(str::to_owned).or_else(|| message_of(&body));
+        let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
+        match status {
+            401 => RegistryError::Unauthorized(said),
+            403 => RegistryError::Forbidden(said),
+            404 if detail.is_none() || what.ends_with("/providers") => {
+                RegistryError::NotFound(what.to_owned())
+            }
+            429 | 500..=599 => RegistryError::Unavailable { what: what.to_owned(), status, said },
+            300..=399 => {
+                let to = location.map(|to| format!(" to {to}")).unwrap_or_default();
+                let said = format!(
+                    ", a redirect{to}, which is not followed: correct `registry` in the feeder's settings"
+                );
+                RegistryError::Unexpected { what: what.to_owned(), status, said }
+            }
+            _ => RegistryError::Unexpected { what: what.to_owned(), status, said },
+        }
+    }
+}
+
+fn document_fault(fault: &Value) -> DocumentFault {
+    let steps = fault.get("loc").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let step = |step: &Value| match step {
+        Value::String(key) => Some(Loc::from(key.as_str())),
+        Value::Number(place) => place.as_u64().and_then(|place| usize::try_from(place).ok()).map(Loc::from),
+        _ => None,
+    };
+    let msg = fault.get("msg").and_then(Value::as_str).unwrap_or("no reason is given");
+    DocumentFault { loc: steps.iter().filter_map(step).collect(), msg: msg.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

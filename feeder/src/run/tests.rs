@@ -1,0 +1,368 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+use super::{Plan, Reader, Readers, run};
+use crate::inventory::{Connection, Inventory, Provider};
+use crate::limits::Limits;
+use crate::observer::{Event, Observer, Silent};
+use crate::publish::Registry;
+use crate::reading::{Item, Listing, Reading};
+use crate::report::{Outcome, Report};
+use crate::testing;
+
+/// A registry that keeps documents and says whether they changed.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<BTreeMap<String, Value>>>);
+
+impl Respond for Kept {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let mut kept = self.0.lock().unwrap();
+        let uid = request.url.path().trim_start_matches("/providers").trim_matches('/').to_owned();
+        let document = || request.body_json::<Value>().unwrap();
+        match request.method.as_str() {
+            "GET" => {
+                let listed = kept.iter().map(
+                    |(uid, document)| json!({"uid": uid, "name": document["name"], "type": document["type"]}),
+                );
+                ResponseTemplate::new(200).set_body_json(listed.collect::<Vec<_>>())
+            }
+            "POST" => {
+                let document = document();
+                kept.insert(format!("uid-{}", document["name"].as_str().unwrap()), document);
+                ResponseTemplate::new(201)
+            }
+            "PUT" if kept.get(&uid) == Some(&document()) => ResponseTemplate::new(304),
+            "PUT" => {
+                kept.insert(uid, document());
+                ResponseTemplate::new(200)
+            }
+            "DELETE" => {
+                kept.remove(&uid);
+                ResponseTemplate::new(204)
+            }
+            _ => ResponseTemplate::new(405),
+        }
+    }
+}
+
+struct Bench {
+    server: MockServer,
+    kept: Kept,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let (server, kept) = (MockServer::start().await, Kept::default());
+        Mock::given(wiremock::matchers::any()).respond_with(kept.clone()).mount(&server).await;
+        Self { server, kept }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.kept.0.lock().unwrap().keys().map(|uid| uid.trim_start_matches("uid-").to_owned()).collect()
+    }
+
+    async fn writes(&self) -> usize {
+        let requests = self.server.received_requests().await.unwrap();
+        requests.iter().filter(|request| request.method.as_str() != "GET").count()
+    }
+
+    async fn run(&self, inventory: Inventory, cloud: &Cloud, plan: Plan) -> Report {
+        self.observed(inventory, cloud, plan, Arc::new(Silent), CancellationToken::new()).await
+    }
+
+    async fn observed(
+        &self,
+        inventory: Inventory,
+        cloud: &Cloud,
+        plan: Plan,
+        observer: Arc<dyn Observer>,
+        cancel: CancellationToken,
+    ) -> Report {
+        let registry = Registry::new(&self.server.uri(), None, plan.limits.clone()).unwrap();
+        run(inventory, registry, cloud, plan, observer, cancel).await.unwrap()
+    }
+}
+
+fn plan() -> Plan {
+    let limits = Limits { retries: 0, concurrency: 2, ..Limits::default() };
+    Plan { connections: 3, limits, removal_limit: 0.3, confirm_removals: false, dry_run: false }
+}
+
+fn inventory(names: &[&str]) -> Inventory {
+    testing::inventory(&testing::file(names, 2, 2))
+}
+
+/// Clouds that answer at once, unless told otherwise.
+#[derive(Clone, Default)]
+struct Cloud {
+    broken: Option<&'static str>,
+    cores: i64,
+    /// Reading waits for a permit.
+    wait: Option<Arc<Semaphore>>,
+    under_way: Arc<Mutex<BTreeMap<String, usize>>>,
+    most: Arc<Mutex<(usize, usize)>>,
+    read: Arc<AtomicUsize>,
+}
+
+impl Readers for Cloud {
+    fn reader(&self, _: &Provider) -> Box<dyn Reader> {
+        Box::new(self.clone())
+    }
+}
+
+impl Cloud {
+    fn count(&self, provider: &str, up: bool) {
+        let mut under_way = self.under_way.lock().unwrap();
+        let own = under_way.entry(provider.to_owned()).or_default();
+        if up {
+            *own += 1;
+        } else {
+            *own -= 1;
+        }
+        let (own, all) = (*own, under_way.values().sum());
+        let mut most = self.most.lock().unwrap();
+        *most = (most.0.max(own), most.1.max(all));
+    }
+}
+
+#[async_trait]
+impl Reader for Cloud {
+    async fn read(&self, connection: &Connection) -> Reading {
+        self.count(&connection.provider, true);
+        match &self.wait {
+            Some(wait) => wait.acquire().await.unwrap().forget(),
+            None => tokio::task::yield_now().await,
+        }
+        self.count(&connection.provider, false);
+        self.read.fetch_add(1, Ordering::Relaxed);
+        let quota = testing::item(json!({"project": connection.project_id, "cores": self.cores}));
+        let mut reading =
+            testing::reading(connection, vec![("quotas", vec![quota]), ("flavors", Vec::<Item>::new())]);
+        if self.broken == Some(connection.provider.as_str()) && connection.project_id == "p1" {
+            reading.services = Listing::Unknown(testing::timeout());
+        }
+        reading
+    }
+}
+
+fn outcomes(report: &Report) -> Vec<(&str, Outcome)> {
+    report.providers.iter().map(|provider| (provider.key.name.as_str(), provider.outcome)).collect()
+}
+
+#[tokio::test]
+async fn created_then_not_modified_then_updated_then_removed() {
+    let bench = Bench::new().await;
+    let cloud = Cloud { cores: 10, ..Cloud::default() };
+    let both = || inventory(&["site-a", "site-b"]);
+    let report = bench.run(both(), &cloud, plan()).await;
+    assert_eq!(outcomes(&report), [("site-a", Outcome::Created), ("site-b", Outcome::Created)]);
+    assert!(!report.failed());
+    assert_eq!((report.providers[0].connections, report.providers[0].counts.quotas), (4, 4));
+
+    let report = bench.run(both(), &cloud, plan()).await;
+    assert_eq!(outcomes(&report), [("site-a", Outcome::NotModified), ("site-b", Outcome::NotModified)]);
+
+    let more = Cloud { cores: 20, ..cloud };
+    let report = bench.run(both(), &more, plan()).await;
+    assert_eq!(outcomes(&report), [("site-a", Outcome::Updated), ("site-b", Outcome::Updated)]);
+
+    let report = bench.run(inventory(&["site-b"]), &more, plan()).await;
+    assert_eq!(outcomes(&report), [("site-a", Outcome::Removed), ("site-b", Outcome::NotModified)]);
+    assert_eq!(bench.names(), ["site-b"]);
+}
+
+#[tokio::test]
+async fn one_provider_that_fails_stops_no_other_and_loses_nothing() {
+    let bench = Bench::new().await;
+    let good = Cloud { cores: 10, ..Cloud::default() };
+    bench.run(inventory(&["site-a", "site-b"]), &good, plan()).await;
+    let before = bench.kept.0.lock().unwrap()["uid-site-a"].clone();
+
+    let broken = Cloud { cores: 20, broken: Some("site-a"), ..Cloud::default() };
+    let report = bench.run(inventory(&["site-a", "site-b"]), &broken, plan()).await;
+    assert_eq!(outcomes(&report), [("site-a", Outcome::Failed), ("site-b", Outcome::Updated)]);
+    assert!(report.failed());
+    let faults: Vec<_> = report.providers[0].faults.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(
+        faults,
+        [
+            "region R0, project p1: GET /flavors/detail: no answer within 30 s",
+            "region R1, project p1: GET /flavors/detail: no answer within 30 s"
+        ]
+    );
+    assert_eq!(bench.kept.0.lock().unwrap()["uid-site-a"], before, "what is stored stays as it is");
+}
+
+#[tokio::test]
+async fn a_provider_with_a_faulty_entry_fails_and_is_not_removed() {
+    let bench = Bench::new().await;
+    let cloud = Cloud::default();
+    bench.run(inventory(&["site-a", "site-b", "site-c"]), &cloud, plan()).await;
+
+    let text = testing::file(&["site-a", "site-b"], 2, 2).replacen("sla: sla1", "sla: unknown", 1);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.config.yaml"), text).unwrap();
+    let inventory = crate::inventory::load_with(folder.path(), &|_| Some("t".to_owned()));
+    let report = bench.run(inventory, &cloud, plan()).await;
+    assert_eq!(outcomes(&report), [("site-a", Outcome::Failed), ("site-b", Outcome::NotModified)]);
+    assert!(
+        report.providers[0].faults[0].message.contains("no user group"),
+        "{:?}",
+        report.providers[0].faults
+    );
+    assert!(report.kept.as_ref().is_some_and(|kept| kept.contains("site-c")), "{:?}", report.kept);
+    assert!(report.failed());
+    assert_eq!(bench.names(), ["site-a", "site-b", "site-c"]);
+}
+
+#[tokio::test]
+async fn nothing_is_asked_of_the_registry_when_the_files_say_nothing() {
+    let nobody = Registry::new("http://127.0.0.1:1", None, plan().limits).unwrap();
+    let inventory = crate::inventory::load(std::path::Path::new("/nowhere/providers.yaml"));
+    let (observer, cancel) = (Arc::new(Silent), CancellationToken::new());
+    let report = run(inventory, nobody, &Cloud::default(), plan(), observer, cancel).await.unwrap();
+    assert!(report.failed());
+    assert!(report.to_string().contains("1 faults in the provider files"), "{report}");
+}
+
+#[tokio::test]
+async fn a_run_that_would_remove_much_says_so_until_it_is_confirmed() {
+    let bench = Bench::new().await;
+    let cloud = Cloud::default();
+    bench.run(inventory(&["a", "b", "c"]), &cloud, plan()).await;
+    let report = bench.run(inventory(&["a"]), &cloud, plan()).await;
+    assert!(report.failed());
+    insta::assert_snapshot!("kept", report.kept.unwrap());
+    assert_eq!(bench.names(), ["a", "b", "c"]);
+
+    let report = bench.run(inventory(&["a"]), &cloud, Plan { confirm_removals: true, ..plan() }).await;
+    assert!(!report.failed());
+    assert_eq!(bench.names(), ["a"]);
+}
+
+#[tokio::test]
+async fn a_dry_run_writes_nothing() {
+    let bench = Bench::new().await;
+    let cloud = Cloud::default();
+    bench.run(inventory(&["a", "b", "c"]), &cloud, plan()).await;
+    let before = bench.writes().await;
+    let report = bench.run(inventory(&["a", "b", "d"]), &cloud, Plan { dry_run: true, ..plan() }).await;
+    assert_eq!(
+        outcomes(&report),
+        [
+            ("a", Outcome::WouldSend),
+            ("b", Outcome::WouldSend),
+            ("c", Outcome::WouldRemove),
+            ("d", Outcome::WouldCreate)
+        ]
+    );
+    assert_eq!(bench.writes().await, before);
+}
+
+/// Keeps what it is told, and lets a test wait for it.
+struct Told(tokio::sync::mpsc::UnboundedSender<String>);
+
+impl Observer for Told {
+    fn event(&self, event: &Event<'_>) {
+        let told = match event {
+            Event::RunStarted { providers, connections } => format!("start {providers} {connections}"),
+            Event::ProviderStarted { provider, connections } => {
+                format!("{} starts {connections}", provider.name)
+            }
+            Event::ConnectionRead { provider, done, of, .. } => format!("{} {done}/{of}", provider.name),
+            Event::Merged { provider, counts } => format!("{} merged {}", provider.name, counts.quotas),
+            Event::Published { provider, outcome } => format!("{} {outcome}", provider.name),
+            Event::ProviderFinished(report) => format!("{} ends {}", report.key.name, report.outcome),
+            Event::RunFinished(report) => format!("end {}", report.providers.len()),
+            other => format!("{other:?}"),
+        };
+        self.0.send(told).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn it_tells_how_far_it_is() {
+    let bench = Bench::new().await;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    bench
+        .observed(
+            inventory(&["a"]),
+            &Cloud::default(),
+            plan(),
+            Arc::new(Told(tell)),
+            CancellationToken::new(),
+        )
+        .await;
+    let mut lines = Vec::new();
+    while let Ok(line) = told.try_recv() {
+        lines.push(line);
+    }
+    assert_eq!(
+        lines,
+        [
+            "start 1 4",
+            "a starts 4",
+            "a 1/4",
+            "a 2/4",
+            "a 3/4",
+            "a 4/4",
+            "a merged 4",
+            "a created",
+            "a ends created",
+            "end 1"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn no_more_at_once_than_allowed() {
+    let bench = Bench::new().await;
+    let cloud = Cloud::default();
+    bench.run(inventory(&["a", "b", "c"]), &cloud, plan()).await;
+    assert_eq!(*cloud.most.lock().unwrap(), (2, 3), "of one provider, of all");
+    assert_eq!(cloud.read.load(Ordering::Relaxed), 12);
+}
+
+#[tokio::test]
+async fn a_run_that_is_cancelled_ends_at_once_and_removes_nothing() {
+    let bench = Bench::new().await;
+    bench.run(inventory(&["a", "gone"]), &Cloud::default(), plan()).await;
+    let before = bench.writes().await;
+    let cancel = CancellationToken::new();
+    let cloud = Cloud { wait: Some(Arc::new(Semaphore::new(1))), ..Cloud::default() };
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let running = bench.observed(inventory(&["a"]), &cloud, plan(), Arc::new(Told(tell)), cancel.clone());
+    let stop = async {
+        while told.recv().await.as_deref() != Some("a 1/4") {}
+        cancel.cancel();
+    };
+    let (report, ()) = tokio::join!(running, stop);
+    assert_eq!(outcomes(&report), [("a", Outcome::Skipped)]);
+    assert!(report.interrupted && report.failed());
+    assert_eq!(bench.writes().await, before);
+}
+
+#[tokio::test]
+async fn a_reader_that_hangs_is_given_up() {
+    let provider = testing::provider(1, 1);
+    let cloud = Cloud { wait: Some(Arc::new(Semaphore::new(0))), ..Cloud::default() };
+    let shared = super::Shared {
+        plan: Plan { limits: Limits { connection: Duration::from_secs(1), ..plan().limits }, ..plan() },
+        registry: Registry::new("http://127.0.0.1:1", None, plan().limits).unwrap(),
+        stored: Vec::new(),
+        gate: Semaphore::new(1),
+        observer: Arc::new(Silent),
+        cancel: CancellationToken::new(),
+    };
+    let readings = super::read(&provider, &cloud, &shared).await.unwrap();
+    let Listing::Unknown(fault) = &readings[0].services else { panic!("{readings:?}") };
+    assert_eq!(fault.to_string(), "connection: it took longer than 1.1 s");
+}

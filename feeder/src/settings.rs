@@ -1,0 +1,152 @@
+//! Settings of the feeder: where the provider files and the registry are, when to run, how much to ask at once.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::inventory::SecretSource;
+use crate::limits::Limits;
+use crate::publish::RegistryError;
+use crate::run::Plan;
+
+/// The feeder's settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// A provider file, or a folder of `*.config.yaml` files.
+    pub providers: PathBuf,
+    /// The registry's base address, `https://registry.example.org/api/v1`.
+    pub registry: String,
+    /// An administrator's token at the registry, in the settings themselves.
+    pub token: Option<SecretString>,
+    /// A file that holds the token; read at every run.
+    pub token_file: Option<PathBuf>,
+    /// An environment variable that holds the token.
+    pub token_env: Option<String>,
+    /// When to run: five or six fields of cron, in UTC. None: once.
+    pub schedule: Option<String>,
+    /// With a schedule, run at once too.
+    pub run_at_start: bool,
+    /// Which part of the registry's providers a run may remove without being asked to, from 0 to 1. One provider
+    /// may always go.
+    pub removal_limit: f64,
+    /// Remove whatever the files no longer name, however much it is: for one run, after having looked.
+    pub confirm_removals: bool,
+    /// Read everything and write nothing.
+    pub dry_run: bool,
+    /// Connections (provider, region, project) at once, over all providers.
+    pub connections: usize,
+    /// Bounds of everything that is done to one provider.
+    pub limits: LimitSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            providers: PathBuf::from("providers.yaml"),
+            registry: "http://127.0.0.1:8000/api/v1".to_owned(),
+            token: None,
+            token_file: None,
+            token_env: None,
+            schedule: None,
+            run_at_start: true,
+            removal_limit: 0.3,
+            confirm_removals: false,
+            dry_run: false,
+            connections: 64,
+            limits: LimitSettings::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// How a run behaves.
+    pub(crate) fn plan(&self) -> Result<Plan, RegistryError> {
+        if !(0.0..=1.0).contains(&self.removal_limit) {
+            let message =
+                format!("`removal_limit` is {}: write a part from 0 to 1, such as 0.3", self.removal_limit);
+            return Err(RegistryError::Settings(message));
+        }
+        Ok(Plan {
+            connections: self.connections,
+            limits: self.limits.limits(),
+            removal_limit: self.removal_limit,
+            confirm_removals: self.confirm_removals,
+            dry_run: self.dry_run,
+        })
+    }
+
+    /// The token for the registry; none when the settings name none.
+    pub(crate) fn registry_token(&self) -> Result<Option<SecretString>, String> {
+        let source = SecretSource {
+            name: "token",
+            value: self.token.as_ref(),
+            file: self.token_file.as_ref(),
+            env: self.token_env.as_deref(),
+        };
+        if source.is_absent() {
+            return Ok(None);
+        }
+        let token = source.get(Path::new(""), &|name| std::env::var(name).ok());
+        token.map(Some).map_err(|missing| missing.message)
+    }
+}
+
+/// [`Limits`] as settings write them. Times are in seconds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitSettings {
+    /// To connect.
+    pub connect_seconds: f64,
+    /// One request, from sending it to the last byte of the answer.
+    pub request_seconds: f64,
+    /// One connection (provider, region, project) as a whole.
+    pub connection_seconds: f64,
+    /// Requests, and connections, at once to one provider.
+    pub concurrency: usize,
+    /// Pages of one list.
+    pub pages: usize,
+    /// Bytes of one list, all pages together.
+    pub bytes: usize,
+    /// Further tries after a transient failure.
+    pub retries: u32,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        let Limits { connect, request, connection, concurrency, pages, bytes, retries, .. } =
+            Limits::default();
+        Self {
+            connect_seconds: connect.as_secs_f64(),
+            request_seconds: request.as_secs_f64(),
+            connection_seconds: connection.as_secs_f64(),
+            concurrency,
+            pages,
+            bytes,
+            retries,
+        }
+    }
+}
+
+impl LimitSettings {
+    /// The limits that readers take. A time that makes no sense (not positive, not a number) is the default's.
+    pub fn limits(&self) -> Limits {
+        let default = Limits::default();
+        let seconds = |seconds: f64, otherwise| match Duration::try_from_secs_f64(seconds) {
+            Ok(time) if !time.is_zero() => time,
+            _ => otherwise,
+        };
+        Limits {
+            connect: seconds(self.connect_seconds, default.connect),
+            request: seconds(self.request_seconds, default.request),
+            connection: seconds(self.connection_seconds, default.connection),
+            concurrency: self.concurrency.max(1),
+            pages: self.pages,
+            bytes: self.bytes,
+            retries: self.retries,
+            ..default
+        }
+    }
+}
