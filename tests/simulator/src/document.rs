@@ -122,7 +122,12 @@ fn cloud_services(provider: &Provider, cloud: &Cloud, at: Endpoints<'_>) -> Map<
         }));
     }
     if cloud.s3 {
-        object_stores.push(json!({ "endpoint": at.s3(), "name": "org.openstack.swift-s3", "quotas": [] }));
+        // S3 tells no quotas: nothing is known to be limited
+        let unlimited = json!({ "bytes": -1, "containers": -1, "objects": -1 });
+        let quotas: Vec<_> =
+            provider.projects.iter().map(|p| kind(unlimited.clone(), &p.id, false, false)).collect();
+        object_stores
+            .push(json!({ "endpoint": at.s3(), "name": "org.openstack.swift-s3", "quotas": quotas }));
     }
     let services = json!({
         "identity_services": [{ "endpoint": at.identity(), "name": "org.openstack.keystone" }],

@@ -102,12 +102,13 @@ fn project(provider: &Provider, project: &Project, site: &Site) -> Value {
             Offer::Kubernetes(_) => None,
         })
     };
-    let default = |external: bool| {
-        let is = |n: &&Network| n.is_default && n.external == external;
+    // public is what is shared, private what belongs to the project
+    let default = |shared: bool| {
+        let is = |n: &&Network| n.is_default && n.shared == shared && (shared || n.owner == project.id);
         clouds().flat_map(|cloud: &Cloud| &cloud.networks).find(is).map(|network| network.name.clone())
     };
-    for (key, external) in [("default_public_net", true), ("default_private_net", false)] {
-        if let Some(name) = default(external) {
+    for (key, shared) in [("default_public_net", true), ("default_private_net", false)] {
+        if let Some(name) = default(shared) {
             out[key] = name.into();
         }
     }

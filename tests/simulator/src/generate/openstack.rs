@@ -86,7 +86,7 @@ fn flavor(nth: usize, projects: &[String], foreign: &str, rng: &mut StdRng) -> F
         id: dashed_id(rng),
         description: if gpu.is_some() { "With GPU".to_owned() } else { String::new() },
         vcpus,
-        ram: vcpus * mib,
+        ram: vcpus * if gpu.is_some() { 8192 } else { mib },
         disk: *[0, 10, 20, 40, 80].choose(rng).unwrap_or(&20),
         swap: if nth % 10 == 9 { 1024 } else { 0 },
         ephemeral: if nth % 12 == 11 { 100 } else { 0 },
@@ -177,7 +177,8 @@ fn network(nth: usize, projects: &[String], admin: &str, rng: &mut StdRng) -> Ne
         owner: own.map_or(admin, |p| &projects[p]).to_owned(),
         external: nth == 0,
         shared: own.is_none(),
-        is_default: nth < 2,
+        // the way out, and of each project's own networks the first
+        is_default: nth == 0 || own.is_some() && nth < 2 + projects.len(),
         mtu: *[1450, 1500, 9000].choose(rng).unwrap_or(&1500),
         tags: if nth == 0 { vec!["external".to_owned()] } else { Vec::new() },
         active: true,

@@ -1,9 +1,9 @@
 //! Cinder: quotas, limits, volume types.
 
-use super::{Member, amount, named_error, reply, stable_id, with_header};
+use super::{Member, amount, named_error, reply, with_header};
 use crate::model::Amount;
 use crate::query::Query;
-use crate::site::Sites;
+use crate::site::{Sites, stable_uuid};
 use axum::Router;
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -85,7 +85,7 @@ async fn types(member: Member, Path(of): Path<Of>) -> Response {
         .iter()
         .map(|name| {
             json!({
-                "id": stable_id(&[member.site.root(), name]), "name": name, "is_public": true, "description": name,
+                "id": stable_uuid(&[member.site.root(), name]).to_string(), "name": name, "is_public": true, "description": name,
                 "extra_specs": {}, "os-volume-type-access:is_public": true,
             })
         })
