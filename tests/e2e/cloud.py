@@ -98,7 +98,7 @@ def expected(listings, default_networks=frozenset()):
         at = {}
         for endpoint, (kind, name) in endpoints(seen, region, project):
             at[kind] = endpoint
-            said["services"][region, kind, endpoint] = {"description": "", "type": kind, "name": name}
+            said["services"][region, kind, endpoint] = {"description": "", "type": kind, "name": name, "endpoint": endpoint}
         listed_by = lambda kind, uuid: {who for (where, who), other in listings.items() if where == region and uuid in {item["id"] for item in other[kind]}}
         for item in seen["flavors"]:
             if not item["OS-FLV-DISABLED:disabled"]:

@@ -90,12 +90,11 @@ def quota(kind, place, found):
 def expected(api, url, namespaces, region="default"):
     """What the registry should answer of a provider whose `auth_url` is `url`."""
     compute, storage = f"{url}/v1", f"{url}/storage.k8s.io/v1"
-    service = lambda kind, name: {"description": "", "type": kind, "name": name}
+    services = (("compute", "v1", compute), ("block-storage", "storage.k8s.io/v1", storage), ("identity", "v1", url))
     said = {
         "projects": {(name,): {"description": "", "name": name, "uuid": name} for name in namespaces},
         "regions": {(region,): {}},
-        "services": {(region, "compute", compute): service("compute", "v1"), (region, "block-storage", storage): service("block-storage", "storage.k8s.io/v1"),
-                     (region, "identity", url): service("identity", "v1")},
+        "services": {(region, kind, endpoint): {"description": "", "type": kind, "name": name, "endpoint": endpoint} for kind, name, endpoint in services},
         "flavors": {}, "images": {}, "networks": {}, "quotas": {}, "storage classes": {}, "storage class quotas": {},
     }
     classes = api.call("/apis/storage.k8s.io/v1/storageclasses")["items"]
