@@ -37,7 +37,7 @@ pub enum StartError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The issuers.
-    #[error("{}. Or start without them (auth.issuers_required_at_start: false): their tokens are then refused until they answer", join(.0))]
+    #[error("{}. Or start without them (auth.issuers_required_at_start: false): requests with their tokens then get 503 until they answer", join(.0))]
     Issuers(Vec<IssuerProblem>),
     /// TLS.
     #[error("no TLS client can be made: {0}")]
@@ -61,6 +61,7 @@ pub fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError
 impl Service {
     /// Does all that can fail: binds, loads the graph, asks the issuers for their keys.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        let metrics = api::metrics_handle().map_err(StartError::Metrics)?;
         let listener = server::bind(settings.listen).await?;
         let store = open_store(&settings.store)?;
         let mut seed = [0; 32];
@@ -87,7 +88,7 @@ impl Service {
                 lenient_documents: settings.lenient_documents,
             },
             readiness: Readiness::default(),
-            metrics: api::metrics_handle().map_err(StartError::Metrics)?,
+            metrics,
         });
         let bounds = server::Bounds {
             header_time: Duration::from_secs(limits.header_seconds),

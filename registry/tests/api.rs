@@ -1,5 +1,7 @@
 //! What holds for every endpoint: who may, conditional requests, limits, health, stopping.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use common::{Registry, example, read};

@@ -2,6 +2,8 @@
 //!
 //! This file has its own `main`: the same program is the process that is killed.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use registry::{
     federation::{Author, Federation},

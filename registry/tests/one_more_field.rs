@@ -1,6 +1,8 @@
 //! Declaring a field is all that it takes: with one more in the declaration of flavors, it is in documents, views,
 //! filters, sorting, patches, the store, the change log and the OpenAPI document.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use registry::{
     federation::{Author, Federation},
     graph::{

@@ -10,7 +10,7 @@ use crate::{
     value::Value,
 };
 use serde_json::{Map, Value as Json};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// One entity of a document with all that stands below it.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,27 +180,24 @@ impl Reader<'_> {
         let nothing = vec![Value::Null; fields.len()];
         let Some(json) = object.get(NAME).filter(|json| !json.is_null()) else { return nothing };
         self.path.push(NAME.into());
-        let values = match json.as_object() {
-            Some(object) => {
-                let known = |name: &str| fields.iter().any(|field| field.name == name);
-                let names = || fields.iter().map(|field| field.name).collect();
-                self.faults.extend(unknown(object, known, &self.path, self.reading, names));
-                let values = self.fields(fields, object);
-                let says = |name: &str| {
-                    fields.iter().zip(&values).any(|(field, value)| field.name == name && value.is_some())
-                };
-                if !says("audience") {
-                    for name in ["idp_name", "protocol"].into_iter().filter(|name| !says(name)) {
-                        let msg = "field required (or audience, for Kubernetes)";
-                        self.faults.push(fault(&self.path, &[name.into()], msg, "value_error.missing"));
-                    }
+        let values = if let Some(object) = json.as_object() {
+            let known = |name: &str| fields.iter().any(|field| field.name == name);
+            let names = || fields.iter().map(|field| field.name).collect();
+            self.faults.extend(unknown(object, known, &self.path, self.reading, names));
+            let values = self.fields(fields, object);
+            let says = |name: &str| {
+                fields.iter().zip(&values).any(|(field, value)| field.name == name && value.is_some())
+            };
+            if !says("audience") {
+                for name in ["idp_name", "protocol"].into_iter().filter(|name| !says(name)) {
+                    let msg = "field required (or audience, for Kubernetes)";
+                    self.faults.push(fault(&self.path, &[name.into()], msg, "value_error.missing"));
                 }
-                values.into_iter().map(Option::unwrap_or_default).collect()
             }
-            None => {
-                self.faults.push(no_object(&self.path));
-                nothing
-            }
+            values.into_iter().map(Option::unwrap_or_default).collect()
+        } else {
+            self.faults.push(no_object(&self.path));
+            nothing
         };
         self.path.pop();
         values
@@ -300,8 +297,8 @@ impl Reader<'_> {
 struct Check<'a> {
     schema: &'a Schema,
     projects: HashSet<String>,
-    /// Where each SLA, and each project's SLA, was seen first.
-    slas: HashMap<String, String>,
+    /// The SLAs, and the projects with an SLA, that were seen.
+    slas: HashSet<String>,
     path: Vec<Loc>,
     faults: Vec<Fault>,
 }
@@ -316,19 +313,17 @@ impl<'a> Check<'a> {
             Some(named) => named.iter().filter_map(uuid).collect(),
             None => stored.iter().cloned().collect(),
         };
-        Self { schema, projects, slas: HashMap::new(), path: vec!["body".into()], faults: Vec::new() }
+        Self { schema, projects, slas: HashSet::new(), path: vec!["body".into()], faults: Vec::new() }
     }
 
     fn below(&mut self, parent: &Item) {
         let schema = self.schema;
         for (child, items) in schema.entity(parent.kind).decl.children.iter().zip(&parent.children) {
             self.path.push(child.name.into());
-            let mut seen = HashMap::new();
+            let mut seen = HashSet::new();
             for (i, item) in items.iter().flatten().enumerate() {
                 if child.many {
                     self.path.push(i.into());
-                }
-                if child.many {
                     self.repeats(item, &mut seen);
                 }
                 self.names_projects(item);
@@ -345,7 +340,7 @@ impl<'a> Check<'a> {
     }
 
     /// Two items of one list with the same key.
-    fn repeats(&mut self, item: &Item, seen: &mut HashMap<(usize, String), ()>) {
+    fn repeats(&mut self, item: &Item, seen: &mut HashSet<(usize, String)>) {
         let schema = self.schema;
         let entity = schema.entity(item.kind);
         for (which, key) in entity.decl.keys.iter().enumerate() {
@@ -358,7 +353,7 @@ impl<'a> Check<'a> {
                 .map(|value| value.as_str().unwrap_or_default())
                 .collect::<Vec<_>>()
                 .join("', '");
-            if seen.insert((which, text.clone()), ()).is_some() {
+            if !seen.insert((which, text.clone())) {
                 let msg = format!("There are multiple items with identical {}: {text}", key.join(", "));
                 self.faults.push(fault(&self.path, &[key[0].into()], msg, "assertion_error"));
             }
@@ -366,7 +361,7 @@ impl<'a> Check<'a> {
         if entity.decl.keys.is_empty() {
             let project = item.projects.first().cloned().unwrap_or_default();
             let text = format!("{project} {:?}", item.quota_use(schema));
-            if seen.insert((usize::MAX, text), ()).is_some() {
+            if !seen.insert((usize::MAX, text)) {
                 let what = match item.quota_use(schema) {
                     Use::Limit => "quota (neither usage nor per_user)",
                     Use::PerUser => "per_user quota",
@@ -391,13 +386,12 @@ impl<'a> Check<'a> {
 
     fn sla(&mut self, sla: &Item) {
         let doc = sla.get(self.schema, "doc_uuid").as_str().unwrap_or_default().to_owned();
-        let here = self.path.iter().map(|loc| format!("{loc:?}")).collect::<String>();
-        if self.slas.insert(format!("sla {doc}"), here.clone()).is_some() {
+        if !self.slas.insert(format!("sla {doc}")) {
             let msg = format!("the SLA {doc} is used by two user groups");
             self.faults.push(fault(&self.path, &["doc_uuid".into()], msg, "assertion_error"));
         }
         for project in &sla.projects {
-            if self.slas.insert(format!("project {project}"), here.clone()).is_some() {
+            if !self.slas.insert(format!("project {project}")) {
                 let msg = format!("the project {project} is used by two user groups");
                 self.faults.push(fault(&self.path, &["project".into()], msg, "assertion_error"));
             }

@@ -151,7 +151,7 @@ impl Value {
             Self::Texts(texts) => write_serde(texts, out),
             Self::Date(day) => write_display(&format_args!("\"{day}\""), out),
             Self::Time(time) => {
-                write_display(&format_args!("\"{}+00:00\"", time.format("%Y-%m-%dT%H:%M:%S")), out)
+                write_display(&format_args!("\"{}+00:00\"", time.format("%Y-%m-%dT%H:%M:%S")), out);
             }
             Self::Counts(counts) => {
                 out.push(b'{');

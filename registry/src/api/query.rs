@@ -10,12 +10,11 @@ pub(super) fn pairs(query: Option<&str>) -> Result<Vec<(String, String)>, ApiErr
     let mut faults = Vec::new();
     for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match (decode(name), decode(value)) {
-            (Some(name), Some(value)) => pairs.push((name, value)),
-            _ => {
-                let msg = "not valid percent-encoding of UTF-8: write % as %25";
-                faults.push(Fault::query(name, msg, "value_error.encoding"));
-            }
+        if let (Some(name), Some(value)) = (decode(name), decode(value)) {
+            pairs.push((name, value));
+        } else {
+            let msg = "not valid percent-encoding of UTF-8: write % as %25";
+            faults.push(Fault::query(name, msg, "value_error.encoding"));
         }
     }
     if faults.is_empty() { Ok(pairs) } else { Err(faults.into()) }

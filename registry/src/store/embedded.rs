@@ -17,10 +17,12 @@ const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
 const TEXTS: TableDefinition<&str, &str> = TableDefinition::new("texts");
 /// uid -> place in the order of creation, node as JSON.
 const NODES: TableDefinition<[u8; 16], (u64, &[u8])> = TableDefinition::new("nodes");
+/// One end, other end, type.
+type Ends = ([u8; 16], [u8; 16], &'static str);
 /// from, to, type -> properties as JSON.
-const LINKS: TableDefinition<([u8; 16], [u8; 16], &str), &[u8]> = TableDefinition::new("links");
+const LINKS: TableDefinition<Ends, &[u8]> = TableDefinition::new("links");
 /// to, from, type: the way back, for deleting.
-const BACK: TableDefinition<([u8; 16], [u8; 16], &str), ()> = TableDefinition::new("back");
+const BACK: TableDefinition<Ends, ()> = TableDefinition::new("back");
 /// revision -> entry as JSON.
 const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
 
@@ -70,8 +72,8 @@ impl Embedded {
                 numbers.insert("revision", 0)?;
                 numbers.insert("next", 0)?;
             }
-            let format = numbers.get("format")?.map_or(0, |format| format.value());
-            format
+
+            numbers.get("format")?.map_or(0, |format| format.value())
         };
         transaction.commit()?;
         Ok(format)

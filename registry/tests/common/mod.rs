@@ -1,6 +1,5 @@
 //! A whole registry for a test: embedded store in a folder of its own, a real issuer on loopback, real HTTP.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
-#![expect(clippy::allow_attributes, reason = "expect would fail in the programs that use all of it")]
 
 use registry::{service::Service, settings::Settings};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};

@@ -6,7 +6,7 @@ use crate::{
     view::branch,
 };
 
-/// An OpenID Connect issuer that providers trust.
+/// An `OpenID` Connect issuer that providers trust.
 pub const IDENTITY_PROVIDER: Entity = Entity {
     name: "IdentityProvider",
     path: "identity_providers",

@@ -48,8 +48,11 @@ pub const PROJECT: Entity = Entity {
         branch("provider").with(&[branch("regions")
             .with(&[branch("identity_services").of(Kind::IdentityService, "services").public()])]),
         branch("quotas").with(&[branch("service").with(&[branch("region").public()])]),
-        branch("sla").with(&[branch("user_group")
-            .with(&[branch("identity_provider").with(&[branch("providers").public().properties()])])]),
+        branch("sla").with(&[branch("user_group").with(&[branch("identity_provider").with(&[branch(
+            "providers",
+        )
+        .public()
+        .properties()])])]),
     ],
     ..Entity::BASE
 };

@@ -250,10 +250,7 @@ impl Shapes<'_> {
         match field.ty {
             Type::Enum { members, name } if !name.is_empty() => {
                 self.named.insert(name.to_owned(), word(members, None));
-                match field.nullable() {
-                    true => any_of([named(name), null()]),
-                    false => named(name),
-                }
+                if field.nullable() { any_of([named(name), null()]) } else { named(name) }
             }
             Type::Enum { members, .. } => word(members, members.first().copied()),
             Type::Url => object

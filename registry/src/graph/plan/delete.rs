@@ -1,8 +1,11 @@
 //! Deleting, and what goes along.
 
-use super::super::{
-    Graph,
-    change::{ChangeSet, Deleted},
+use super::{
+    super::{
+        Graph,
+        change::{ChangeSet, Deleted},
+    },
+    draft::in_order,
 };
 use schema::{RelationId, relation::Cascade};
 use std::collections::HashSet;
@@ -11,7 +14,7 @@ use std::collections::HashSet;
 pub fn delete(graph: &Graph, id: u32) -> ChangeSet {
     let deleted = cascade(graph, &[id], &[], |_, _, _| false, |_| false);
     let record = |id| graph.record(id);
-    let deleted = graph.iter_of(&deleted).map(|id| Deleted { uid: record(id).uid, kind: record(id).kind });
+    let deleted = in_order(&deleted).map(|id| Deleted { uid: record(id).uid, kind: record(id).kind });
     ChangeSet { deleted: deleted.collect(), ..ChangeSet::default() }
 }
 

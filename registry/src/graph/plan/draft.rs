@@ -47,12 +47,11 @@ impl<'a> Draft<'a> {
 
     /// Adds a node, or replaces what was wanted of it before.
     pub fn want(&mut self, node: Wanted) {
-        match self.places.get(&node.uid) {
-            Some(place) => self.nodes[*place] = node,
-            None => {
-                self.places.insert(node.uid, self.nodes.len());
-                self.nodes.push(node);
-            }
+        if let Some(place) = self.places.get(&node.uid) {
+            self.nodes[*place] = node;
+        } else {
+            self.places.insert(node.uid, self.nodes.len());
+            self.nodes.push(node);
         }
     }
 
@@ -98,7 +97,7 @@ impl<'a> Draft<'a> {
         }
         let gone = self.gone();
         let deleted = self.cascade(&gone);
-        for id in self.graph.iter_of(&deleted) {
+        for id in in_order(&deleted) {
             let record = self.graph.record(id);
             changes.deleted.push(Deleted { uid: record.uid, kind: record.kind });
         }
@@ -190,11 +189,9 @@ impl<'a> Draft<'a> {
     }
 }
 
-impl Graph {
-    /// These places in order of creation.
-    pub(super) fn iter_of<'a>(&self, ids: &'a HashSet<u32>) -> impl Iterator<Item = u32> + use<'a> {
-        let mut sorted: Vec<u32> = ids.iter().copied().collect();
-        sorted.sort_unstable();
-        sorted.into_iter()
-    }
+/// Places in order of creation.
+pub(super) fn in_order(ids: &HashSet<u32>) -> impl Iterator<Item = u32> + use<> {
+    let mut sorted: Vec<u32> = ids.iter().copied().collect();
+    sorted.sort_unstable();
+    sorted.into_iter()
 }
