@@ -13,6 +13,8 @@ pub struct Limits {
     pub connection: Duration,
     /// Requests at once to one provider.
     pub concurrency: usize,
+    /// Items asked for in one page; providers give fewer when they want to.
+    pub page_size: u32,
     /// Pages of one list.
     pub pages: usize,
     /// Bytes of one list, all pages together, after decompression.
@@ -32,6 +34,7 @@ impl Default for Limits {
             request: Duration::from_secs(30),
             connection: Duration::from_mins(5),
             concurrency: 8,
+            page_size: 500,
             pages: 200,
             bytes: 64 << 20,
             retries: 2,

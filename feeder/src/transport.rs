@@ -226,6 +226,8 @@ pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -259,6 +261,35 @@ mod tests {
              the site trusts its issuer and audience"
         );
         assert!(clean(&"word ".repeat(1000)).len() < 220);
+    }
+
+    #[tokio::test]
+    async fn there_are_never_more_requests_than_places() {
+        let (limits, gate) = (Limits::default(), Semaphore::new(2));
+        let patience = Patience::start(&limits, &gate);
+        let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let request = || async {
+            most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
+            running.fetch_sub(1, Ordering::SeqCst);
+            Ok(())
+        };
+        let done = futures::future::join_all((0..10).map(|_| patience.attempt("GET /x", request))).await;
+        assert_eq!((done, most.into_inner()), (vec![Ok(()); 10], 2));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_asked_for_when_the_time_is_over() {
+        let (limits, gate) = (Limits { connection: Duration::ZERO, ..Limits::default() }, Semaphore::new(1));
+        let asked = AtomicUsize::new(0);
+        let request = || async {
+            asked.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        };
+        let fault = Patience::start(&limits, &gate).attempt("GET /x", request).await.unwrap_err();
+        assert_eq!((fault.class, asked.into_inner()), (FaultClass::Timeout, 0));
     }
 
     #[test]

@@ -21,8 +21,6 @@ use crate::{
     transport::{self, Failure, Patience, fault, message_of, retry_after},
 };
 
-/// Items asked for at once.
-const PAGE: u32 = 500;
 /// How often a list whose continuation has become too old is read anew.
 const RESTARTS: usize = 3;
 
@@ -89,7 +87,7 @@ impl<'a> Cluster<'a> {
         K: Clone + DeserializeOwned,
     {
         let mut items = Vec::new();
-        let mut params = ListParams::default().limit(PAGE);
+        let mut params = ListParams::default().limit(self.patience.limits.page_size);
         let mut budget = self.patience.limits.bytes;
         for _ in 0..self.patience.limits.pages {
             let page = self.patience.attempt(what, || self.page(what, path, &params, budget)).await?;
@@ -145,6 +143,7 @@ impl<'a> Cluster<'a> {
 }
 
 fn configured(mut config: Config, ca_path: Option<&Path>, token: &SecretString, limits: &Limits) -> Config {
+    // as for kubectl: where it is given, no other authority is trusted
     config.root_cert_file = ca_path.map(Path::to_owned);
     config.auth_info = AuthInfo { token: Some(token.clone()), ..AuthInfo::default() };
     config.connect_timeout = Some(limits.connect);

@@ -21,8 +21,6 @@ use crate::{
     transport::{Patience, fault, listing},
 };
 
-pub use self::quantity::{NotAQuantity, Quantity, Unit};
-
 /// Reads the namespaces of one cluster; never asks for more at once than its [`Limits`] say.
 #[derive(Debug)]
 pub struct Reader {
@@ -33,7 +31,7 @@ pub struct Reader {
 impl Reader {
     /// One for each provider.
     pub fn new(limits: Limits) -> Self {
-        Self { gate: Semaphore::new(limits.concurrency), limits }
+        Self { gate: Semaphore::new(limits.concurrency.max(1)), limits }
     }
 
     /// Reads one connection. Whatever fails is told in the reading.

@@ -1,6 +1,6 @@
 //! One cloud as one project sees it in one region: requests with the project's token, lists with all their pages.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, future::Future, sync::Arc};
 
 use openstack::session::Session;
 use reqwest::{Client, Method};
@@ -19,9 +19,6 @@ use crate::{
     reading::{Fault, FaultClass},
     transport::{Failure, Patience, fault},
 };
-
-/// Items asked for at once; services give fewer when they want to.
-const PAGE: &str = "500";
 
 /// Headers of a request.
 pub(super) type Headers<'a> = &'a [(&'a str, &'a str)];
@@ -53,8 +50,7 @@ impl<'a> Cloud<'a> {
             let scope = auth.scope(session.client().inner()).await?;
             Ok((session.with_region(&connection.region), scope))
         };
-        let (session, scope) =
-            timeout_at(patience.deadline, login).await.unwrap_or_else(|_| Err(late("login")))?;
+        let (session, scope) = timeout_at(patience.deadline, login).await.unwrap_or_else(|_| Err(late()))?;
         let cloud = Self {
             connection,
             project_name: scope.project_name,
@@ -112,7 +108,7 @@ impl<'a> Cloud<'a> {
         let what = named("GET", url);
         let garbage = |why: &str| Refused::from(Failure::garbage(&what, why).fault);
         let mut first = url.clone();
-        first.query_pairs_mut().append_pair("limit", PAGE);
+        first.query_pairs_mut().append_pair("limit", &self.patience.limits.page_size.to_string());
         let (mut page, mut seen, mut items) = (first.clone(), BTreeSet::new(), Vec::new());
         let mut budget = self.patience.limits.bytes;
         for _ in 0..self.patience.limits.pages {
@@ -166,8 +162,7 @@ impl<'a> Cloud<'a> {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = self.session.auth_type().authenticate(client, request).await;
-        let request = request.map_err(|error| from_error(&error))?;
+        let request = self.in_time(self.session.auth_type().authenticate(client, request)).await?;
         let request = request.build().map_err(|error| Failure::broken(what, &error).fault)?;
         let again = || async {
             let request = request.try_clone().ok_or_else(|| Failure::garbage(what, "not repeatable"))?;
@@ -177,14 +172,18 @@ impl<'a> Cloud<'a> {
     }
 
     async fn renew(&self) -> Result<(), Fault> {
-        let renewed = self.session.auth_type().refresh(self.session.client().inner());
-        let renewed = timeout_at(self.patience.deadline, renewed).await;
-        renewed.map_or_else(|_| Err(late("login")), |result| result.map_err(|error| from_error(&error)))
+        self.in_time(self.session.auth_type().refresh(self.session.client().inner())).await
+    }
+
+    /// What Keystone answers within the time of the connection.
+    async fn in_time<T>(&self, login: impl Future<Output = Result<T, openstack::Error>>) -> Result<T, Fault> {
+        let login = timeout_at(self.patience.deadline, login).await;
+        login.map_or_else(|_| Err(late()), |result| result.map_err(|error| from_error(&error)))
     }
 }
 
-fn late(what: &str) -> Fault {
-    fault(what, FaultClass::Timeout, "the time of this connection is over")
+fn late() -> Fault {
+    fault("login", FaultClass::Timeout, "the time of this connection is over")
 }
 
 /// The link to the next page: Glance's `next`, or Nova's, Neutron's and Cinder's `KEY_links`.

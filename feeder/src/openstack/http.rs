@@ -22,20 +22,21 @@ pub(super) fn client(ca_path: Option<&Path>, limits: &Limits) -> Result<Client, 
         .redirect(redirect::Policy::none())
         .no_proxy();
     if let Some(path) = ca_path {
-        let wrong = |error: &(dyn std::error::Error + 'static)| {
-            let why = format!(
-                "{} cannot be used: {}; give a file with PEM certificates",
-                path.display(),
-                root_cause(error)
-            );
-            fault("ca_path", FaultClass::Configuration, why)
-        };
-        let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
-        for certificate in Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))? {
+        for certificate in certificates(path)? {
             builder = builder.add_root_certificate(certificate);
         }
     }
     builder.build().map_err(|error| fault("HTTP client", FaultClass::Configuration, root_cause(&error)))
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>, Fault> {
+    let wrong = |why: String| {
+        let why = format!("{} cannot be used: {why}; give a file with PEM certificates", path.display());
+        fault("ca_path", FaultClass::Configuration, why)
+    };
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let found = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(root_cause(&error)))?;
+    if found.is_empty() { Err(wrong("it holds no certificate".to_owned())) } else { Ok(found) }
 }
 
 /// An answer, whatever its status.

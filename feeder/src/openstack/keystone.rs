@@ -208,7 +208,9 @@ impl Keystone {
 
     /// Says what a refused scope means: the token, the password, or the role on the project.
     fn no_scope(&self, answer: &Answer, mut refused: Fault) -> Fault {
-        if answer.status.as_u16() != 401 {
+        let status = answer.status.as_u16();
+        // 404: what Keystone says to a token that it cannot read
+        if !matches!((status, &self.credentials), (401, _) | (404, Credentials::BearerToken { .. })) {
             return refused;
         }
         let project = &self.project_id;
@@ -222,7 +224,8 @@ impl Keystone {
                 )
             }
             Credentials::BearerToken { .. } => {
-                format!("HTTP 401: the token was refused, or its user has no role on project {project}")
+                refused.class = FaultClass::Unauthorized;
+                format!("HTTP {status}: the token was refused, or its user has no role on project {project}")
             }
             Credentials::ApplicationCredential { id, .. } => {
                 format!(

@@ -53,7 +53,7 @@ impl Reader {
     /// One for each provider. `ca_path` names a file with certificates (PEM) to trust besides the system's; one that
     /// cannot be used is told in each reading.
     pub fn new(ca_path: Option<&Path>, limits: Limits) -> Self {
-        let gate = Arc::new(Semaphore::new(limits.concurrency));
+        let gate = Arc::new(Semaphore::new(limits.concurrency.max(1)));
         Self { client: http::client(ca_path, &limits), limits, gate }
     }
 

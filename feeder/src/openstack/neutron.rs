@@ -29,6 +29,9 @@ struct Network {
     description: String,
     #[serde(default, deserialize_with = "text")]
     status: String,
+    /// The owner. Older versions call it `tenant_id`, newer ones give both.
+    project_id: Option<String>,
+    tenant_id: Option<String>,
     #[serde(default)]
     shared: bool,
     #[serde(rename = "router:external", default)]
@@ -45,16 +48,23 @@ struct Envelope {
     quota: Map<String, Value>,
 }
 
-/// All active networks that the project sees. One that is not shared with everybody belongs to this project, as far
-/// as this project can tell: its own ones, and external ones of others, which it can take floating IPs from.
+/// All active networks that the project can use: shared ones, its own, and external ones, which it takes floating IPs
+/// from. An administrator sees the networks of all projects besides; they are left out.
+///
+/// An external network that is not shared belongs to this project, as far as this project can tell.
 pub(super) async fn networks(cloud: &Cloud<'_>, neutron: &Url) -> Result<Vec<Item>, Fault> {
     let tags = &cloud.connection.network_tags;
     let found: Vec<Network> = cloud.list(&below(neutron, &["networks"]), "networks", &[]).await?;
+    let project = &cloud.connection.project_id;
+    let usable = |network: &Network| {
+        let owner = network.project_id.as_ref().or(network.tenant_id.as_ref());
+        network.shared || network.external || owner.is_none_or(|owner| owner == project)
+    };
     // filtered here: a Neutron without the tag extension takes or refuses the filter as it likes
-    let wanted = found
-        .into_iter()
-        .filter(|network| network.status == "ACTIVE" && tags.iter().all(|tag| network.tags.contains(tag)));
-    Ok(wanted.map(|network| document(network, &cloud.connection.project_id)).collect())
+    let tagged = |network: &Network| tags.iter().all(|tag| network.tags.contains(tag));
+    let wanted =
+        found.into_iter().filter(|network| network.status == "ACTIVE" && usable(network) && tagged(network));
+    Ok(wanted.map(|network| document(network, project)).collect())
 }
 
 fn document(network: Network, project: &str) -> Item {

@@ -284,11 +284,14 @@ async fn tags_choose_images_and_networks() {
 }
 
 #[tokio::test]
-async fn networks_that_are_not_active_or_have_no_name() {
+async fn networks_that_are_not_active_not_ours_or_have_no_name() {
     let cloud = Cloud::start().await;
     let networks = json!({"networks": [
         {"id": "n1", "name": "", "status": "ACTIVE", "mtu": 0},
         {"id": "n2", "name": "down", "status": "DOWN", "mtu": 1500},
+        // what an administrator sees besides
+        {"id": "n3", "name": "theirs", "status": "ACTIVE", "project_id": BETA, "tenant_id": BETA},
+        {"id": "n4", "name": "theirs, older", "status": "ACTIVE", "tenant_id": BETA},
     ]});
     cloud.instead(NETWORKS, ok(networks)).await;
     let reading = cloud.read(&cloud.connection()).await;

@@ -164,11 +164,18 @@ async fn a_keystone_that_is_not_there() {
 async fn a_file_of_certificates_that_cannot_be_used_is_told() {
     let cloud = Cloud::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let reader = Reader::new(Some(&folder.path().join("ca.pem")), limits());
-    let reading = reader.read(&cloud.connection()).await;
-    let fault = fault_of(&reading.services);
-    assert_eq!(fault.class, FaultClass::Configuration);
-    assert!(fault.why.contains("ca.pem") && fault.why.contains("No such file"), "{fault}");
+    let path = folder.path().join("ca.pem");
+    let told = async || {
+        let reading = Reader::new(Some(&path), limits()).read(&cloud.connection()).await;
+        let fault = fault_of(&reading.services);
+        assert_eq!(fault.class, FaultClass::Configuration);
+        fault.why.replace(&path.display().to_string(), "ca.pem")
+    };
+    let missing = told().await;
+    assert!(missing.starts_with("ca.pem cannot be used: No such file"), "{missing}");
+    std::fs::write(&path, "no certificate").unwrap();
+    let empty = told().await;
+    assert!(empty.starts_with("ca.pem cannot be used: it holds no certificate"), "{empty}");
 }
 
 #[tokio::test]
@@ -190,4 +197,16 @@ async fn no_secret_is_shown() {
     {
         assert!(!text.contains(secret), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_token_that_keystone_cannot_read() {
+    let cloud = Cloud::start().await;
+    let unreadable = json!({"error": {"code": 404, "message": "Could not recognize Fernet token"}});
+    instead(&cloud.server, "POST", TOKENS, status(404).set_body_json(unreadable)).await;
+    let connection = cloud.connection_with(Credentials::BearerToken { token: "t".into() });
+    let reading = cloud.read(&connection).await;
+    let fault = fault_of(&reading.services);
+    assert_eq!(fault.class, FaultClass::Unauthorized);
+    assert!(fault.why.starts_with("HTTP 404: the token was refused"), "{fault}");
 }
