@@ -97,6 +97,7 @@ impl Observer for Terminal {
                 let bar = self
                     .bars
                     .insert_from_back(1, bar.with_prefix(provider.to_string()).with_message("reading"));
+                bar.tick();
                 self.providers
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)

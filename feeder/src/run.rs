@@ -183,13 +183,8 @@ impl Begun {
 
 /// A provider that the files name but do not describe well enough to read it.
 fn misconfigured(key: &ProviderKey, inventory: &Inventory) -> ProviderReport {
-    let own = |fault: &&crate::inventory::ConfigFault| {
-        fault.provider.as_ref().is_none_or(|provider| provider == key)
-    };
-    ProviderReport {
-        faults: inventory.faults.iter().filter(own).map(Problem::from).collect(),
-        ..report(key.clone(), 0, Outcome::Failed)
-    }
+    let own = inventory.faults.iter().filter(|fault| fault.providers.contains(key));
+    ProviderReport { faults: own.map(Problem::from).collect(), ..report(key.clone(), 0, Outcome::Failed) }
 }
 
 fn report(key: ProviderKey, connections: usize, outcome: Outcome) -> ProviderReport {

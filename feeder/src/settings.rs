@@ -150,3 +150,35 @@ impl LimitSettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_said_has_a_default_and_what_is_wrong_is_told() {
+        let settings: Settings = serde_json::from_str("{}").unwrap();
+        assert_eq!(settings.limits.limits(), Limits::default());
+        assert!(settings.plan().is_ok());
+        assert!(settings.registry_token().unwrap().is_none());
+
+        let settings: Settings = serde_json::from_str(
+            r#"{"removal_limit": 30, "token_file": "/nowhere", "token": "sesame",
+                "limits": {"request_seconds": 1.5, "connect_seconds": -1, "concurrency": 0}}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            settings.plan().unwrap_err().to_string(),
+            "`removal_limit` is 30: write a part from 0 to 1, such as 0.3"
+        );
+        assert_eq!(
+            settings.registry_token().unwrap_err(),
+            "the token is given in more than one way: keep one of `token`, `token_file` and `token_env`"
+        );
+        let limits = settings.limits.limits();
+        assert_eq!((limits.request, limits.concurrency), (Duration::from_millis(1500), 1));
+        assert_eq!(limits.connect, Limits::default().connect);
+        assert!(!format!("{settings:?}").contains("sesame"));
+        assert!(serde_json::from_str::<Settings>(r#"{"removal_limits": 0.3}"#).is_err(), "a misspelt name");
+    }
+}

@@ -23,8 +23,8 @@ pub struct ConfigFault {
     pub entry: String,
     /// What is wrong and what to do, without the place.
     pub message: String,
-    /// The provider that cannot be read because of it; none: all of the file.
-    pub provider: Option<ProviderKey>,
+    /// The providers that cannot be read because of it; none when it is not known which the file names.
+    pub providers: Vec<ProviderKey>,
     rendered: String,
 }
 
@@ -40,7 +40,7 @@ impl ConfigFault {
     /// A fault of a whole file or folder: it cannot be read.
     pub(super) fn of_file(file: PathBuf, message: String) -> Self {
         let rendered = format!("error: {}: {message}", file.display());
-        Self { file, place: None, entry: String::new(), message, provider: None, rendered }
+        Self { file, place: None, entry: String::new(), message, providers: Vec::new(), rendered }
     }
 }
 
@@ -86,13 +86,13 @@ impl Source {
             place,
             entry: String::new(),
             message,
-            provider: None,
+            providers: Vec::new(),
             rendered,
         }
     }
 
     /// The fault of one entry.
-    pub fn fault(&self, issue: &Issue, provider: Option<ProviderKey>) -> ConfigFault {
+    pub fn fault(&self, issue: &Issue, providers: Vec<ProviderKey>) -> ConfigFault {
         let located = serde_saphyr::from_str_with_options_context_valid::<Located>(
             &self.text,
             Options::default(),
@@ -103,7 +103,7 @@ impl Source {
             Ok(_) => (None, format!("error: {}: {}: {}", self.file.display(), issue.at, issue.message)),
         };
         let Issue { at, message } = issue.clone();
-        ConfigFault { file: self.file.to_path_buf(), place, entry: at, message, provider, rendered }
+        ConfigFault { file: self.file.to_path_buf(), place, entry: at, message, providers, rendered }
     }
 
     fn render(&self, error: &Error) -> String {

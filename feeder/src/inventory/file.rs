@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::attributes::{Attributes, Declared};
-use super::{ProviderKind, ProviderStatus};
+use super::{ProviderKey, ProviderKind, ProviderStatus};
 
 /// One file.
 #[derive(Deserialize, Validate)]
@@ -38,6 +38,11 @@ impl SiteFile {
         let kubernetes =
             self.kubernetes.iter().enumerate().map(|(i, entry)| (ProviderKind::Kubernetes, i, entry));
         openstack.chain(kubernetes)
+    }
+
+    /// What identifies each of them.
+    pub fn keys(&self) -> impl Iterator<Item = ProviderKey> {
+        self.providers().map(|(kind, _, entry)| ProviderKey { name: entry.name.clone(), kind })
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::agreements::agreements;
 use super::fault::{ConfigFault, Issue, Source};
-use super::file::SiteFile;
+use super::file::{ProviderEntry, SiteFile};
 use super::resolve::{Surroundings, resolve};
 use super::secret::Environment;
 use super::{Inventory, ProviderKey};
@@ -40,13 +40,14 @@ pub fn load_with(path: &Path, environment: Environment<'_>) -> Inventory {
     for (path, source, file) in &read {
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         let resolved = resolve(source, file, Surroundings { folder, environment });
-        let named = file.providers().map(|(kind, _, entry)| ProviderKey { name: entry.name.clone(), kind });
-        let good: Vec<_> = resolved.providers.iter().map(|provider| provider.key.clone()).collect();
-        inventory.faulty.extend(named.filter(|key| !good.contains(key)));
-        inventory.faults.extend(resolved.issues.iter().map(|(issue, key)| source.fault(issue, key.clone())));
+        let good: Vec<_> = resolved.providers.iter().map(|provider| &provider.key).collect();
+        inventory.faulty.extend(file.keys().filter(|key| !good.contains(&key)));
+        inventory
+            .faults
+            .extend(resolved.issues.iter().map(|(issue, keys)| source.fault(issue, keys.clone())));
         inventory
             .warnings
-            .extend(resolved.warnings.iter().map(|(issue, key)| source.fault(issue, key.clone())));
+            .extend(resolved.warnings.iter().map(|(issue, keys)| source.fault(issue, keys.clone())));
         inventory.providers.extend(resolved.providers);
     }
     across_files(&read, &mut inventory);
@@ -97,46 +98,43 @@ fn across_files(read: &[(PathBuf, Source, SiteFile)], inventory: &mut Inventory)
     let mut providers: BTreeMap<ProviderKey, String> = BTreeMap::new();
     let mut slas: BTreeMap<String, (String, [String; 2])> = BTreeMap::new();
     for (path, source, file) in read {
-        for (kind, place, entry) in file.providers() {
-            let key = ProviderKey { name: entry.name.clone(), kind };
+        for ((kind, place, _), key) in file.providers().zip(file.keys()) {
             let here = format!("{}[{place}]", kind.list());
             let Some(first) = providers.get(&key) else {
                 providers.insert(key, format!("{here} of {}", path.display()));
                 continue;
             };
             let message = format!(
-                "a provider of this name and type stands in {first} too: neither is used; give one another name, or remove it"
+                "a provider of this name and type stands in {first} too: neither is used; give one another name, or \
+                 remove it"
             );
-            inventory
-                .faults
-                .push(source.fault(&Issue { at: format!("{here}.name"), message }, Some(key.clone())));
-            inventory.providers.retain(|provider| provider.key != key);
-            inventory.faulty.push(key);
+            let issue = Issue { at: format!("{here}.name"), message };
+            give_up(inventory, source, &issue, vec![key]);
         }
         for (doc_uuid, grant) in agreements(file).0 {
             let owner = [grant.idp.1.issuer.clone(), grant.group.1.name.clone()];
-            match slas.get(doc_uuid) {
-                Some((first, known)) if *known != owner => {
-                    let message = format!(
-                        "the agreement with this doc_uuid is of the group `{}` of {} in {first}: an agreement is of one group",
-                        known[1], known[0]
-                    );
-                    let issue = Issue { at: format!("{}.doc_uuid", grant.sla_entry()), message };
-                    inventory.faults.push(source.fault(&issue, None));
-                    let using = file
-                        .providers()
-                        .filter(|(_, _, entry)| entry.projects.iter().any(|project| project.sla == doc_uuid));
-                    let using: Vec<_> = using
-                        .map(|(kind, _, entry)| ProviderKey { name: entry.name.clone(), kind })
-                        .collect();
-                    inventory.providers.retain(|provider| !using.contains(&provider.key));
-                    inventory.faulty.extend(using);
-                }
-                Some(_) => {}
-                None => {
-                    slas.insert(doc_uuid.to_owned(), (path.display().to_string(), owner));
-                }
+            let Some((first, known)) = slas.get(doc_uuid) else {
+                slas.insert(doc_uuid.to_owned(), (path.display().to_string(), owner));
+                continue;
+            };
+            if *known == owner {
+                continue;
             }
+            let message = format!(
+                "the agreement with this doc_uuid is of the group `{}` of {} in {first}: an agreement is of one group",
+                known[1], known[0]
+            );
+            let issue = Issue { at: format!("{}.doc_uuid", grant.sla_entry()), message };
+            let uses = |entry: &ProviderEntry| entry.projects.iter().any(|project| project.sla == doc_uuid);
+            let using =
+                file.providers().zip(file.keys()).filter(|((.., entry), _)| uses(entry)).map(|(_, key)| key);
+            give_up(inventory, source, &issue, using.collect());
         }
     }
+}
+
+fn give_up(inventory: &mut Inventory, source: &Source, issue: &Issue, keys: Vec<ProviderKey>) {
+    inventory.providers.retain(|provider| !keys.contains(&provider.key));
+    inventory.faulty.extend(keys.iter().cloned());
+    inventory.faults.push(source.fault(issue, keys));
 }

@@ -8,10 +8,12 @@
 mod agreements;
 mod attributes;
 mod credentials;
+mod entry;
 mod fault;
 mod file;
 mod load;
 mod origin;
+mod properties;
 mod redact;
 mod resolve;
 mod secret;
@@ -22,7 +24,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use schema::Kind;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -214,15 +215,4 @@ pub struct Agreement {
     pub user_group: String,
     /// The agreement's document.
     pub doc_uuid: String,
-}
-
-/// The quota of a service of `per_user_limits`.
-pub(crate) fn quota_kind(service: &str) -> Option<Kind> {
-    match service {
-        "compute" => Some(Kind::ComputeQuota),
-        "block_storage" => Some(Kind::BlockStorageQuota),
-        "network" => Some(Kind::NetworkQuota),
-        "object_store" => Some(Kind::ObjectStoreQuota),
-        _ => None,
-    }
 }

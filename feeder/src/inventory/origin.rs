@@ -54,7 +54,7 @@ impl Origin {
             return None;
         }
         let issue = Issue { at: self.entry(&place), message: message.to_owned() };
-        Some(self.source.fault(&issue, Some(self.provider.clone())))
+        Some(self.source.fault(&issue, vec![self.provider.clone()]))
     }
 }
 

@@ -228,3 +228,19 @@ fn the_commented_sample_is_without_fault() {
     assert_eq!(inventory.warnings, []);
     assert!(!inventory.providers.is_empty());
 }
+
+#[test]
+fn one_fault_of_several_providers_is_told_once_and_is_of_each() {
+    let text = edited(&[
+        (
+            "        auth:\n          password:\n            username: feeder\n            password_env: CLOUD_PASSWORD\n",
+            "",
+        ),
+        ("    auth:\n      token: sa-token\n", ""),
+    ]);
+    let (_folder, inventory) = load(&[("site.config.yaml", &text)]);
+    let of: Vec<_> =
+        inventory.faults.iter().map(|fault| (fault.entry.as_str(), fault.providers.len())).collect();
+    assert_eq!(of, [("trusted_idps[0].token_file", 2)], "the token is not there");
+    assert_eq!(names(&inventory), ["SITE-A-OLD"]);
+}

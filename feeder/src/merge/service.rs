@@ -6,7 +6,7 @@ use schema::{Kind, Schema};
 use serde_json::{Map, Value};
 
 use super::{Counts, flag, grouped, network, text};
-use crate::inventory::{Connection, quota_kind};
+use crate::inventory::Connection;
 use crate::reading::{Item, Listing, ServiceReading, ServiceType};
 
 impl ServiceType {
@@ -60,9 +60,7 @@ impl<'a> Services<'a> {
                 service.lists.entry(name).or_default().extend(items);
             }
             let (.., limits) = reading.kind.names();
-            let limits =
-                connection.properties.per_user_limits.get(limits).filter(|_| quota_kind(limits).is_some());
-            if let Some(limits) = limits {
+            if let Some(limits) = connection.properties.per_user_limits.get(limits) {
                 let mut quota = limits.clone();
                 quota.insert("per_user".to_owned(), true.into());
                 quota.insert("project".to_owned(), connection.project_id.clone().into());
