@@ -61,18 +61,18 @@ pub(super) fn kept(snapshot: &Snapshot, question: &str, etag: &HeaderValue) -> O
     snapshot.answers.get(question).map(|bytes| respond(StatusCode::OK, Body::from(bytes), etag))
 }
 
-/// Writes the nodes.
+/// Writes the nodes, and keeps the answer to a question that others may ask too.
 pub(super) fn write(
     snapshot: Arc<Snapshot>,
     wanted: Wanted,
-    question: &str,
+    question: Option<&str>,
     etag: &HeaderValue,
     status: StatusCode,
 ) -> Response {
     let mut pieces = Pieces { snapshot, wanted, next: 0, done: false };
     let first = pieces.write(WHOLE);
     if pieces.done {
-        if status == StatusCode::OK {
+        if let Some(question) = question {
             pieces.snapshot.answers.put(question, &first);
         }
         return respond(status, Body::from(first), etag);
@@ -85,6 +85,20 @@ pub(super) fn write(
         }
     });
     respond(status, Body::from_stream(rest), etag)
+}
+
+/// The private shape of a node that was written.
+pub(super) fn written(snapshot: &Arc<Snapshot>, id: u32, status: StatusCode, extended: bool) -> Response {
+    let audience = Audience::Private;
+    let tag = etag(snapshot, audience);
+    let wanted = Wanted { ids: vec![id], list: false, audience, extended, special: Special::default() };
+    write(Arc::clone(snapshot), wanted, None, &tag, status)
+}
+
+/// The answer to a write that changed nothing.
+pub(super) fn unchanged(snapshot: &Snapshot) -> Response {
+    let tag = etag(snapshot, Audience::Private);
+    (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response()
 }
 
 fn respond(status: StatusCode, body: Body, etag: &HeaderValue) -> Response {

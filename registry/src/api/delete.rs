@@ -1,6 +1,6 @@
 //! `DELETE /<entities>/{uid}`
 
-use super::{ApiError, Shared, caller::Caller, create_provider::still_as_known, get::find};
+use super::{ApiError, Shared, body::still_as_known, caller::Caller, get::find};
 use crate::graph::{change::ChangeSet, plan};
 use axum::{
     extract::{Path, State},

@@ -41,7 +41,7 @@ pub(super) async fn get(
         extended,
         special: Special::default(),
     };
-    Ok(answer::write(snapshot, wanted, &question, &tag, StatusCode::OK))
+    Ok(answer::write(snapshot, wanted, Some(&question), &tag, StatusCode::OK))
 }
 
 /// The place of a node. Any text is a uid; most are those of nothing.

@@ -55,7 +55,7 @@ pub(super) async fn list(
         extended: query.with_conn,
         special,
     };
-    Ok(answer::write(snapshot, wanted, &question, &tag, StatusCode::OK))
+    Ok(answer::write(snapshot, wanted, Some(&question), &tag, StatusCode::OK))
 }
 
 /// The parameters that look beyond the node. Two of them are enumerations of the provider.

@@ -2,6 +2,7 @@
 //! new entity has all of them.
 
 mod answer;
+mod body;
 mod caller;
 mod create_provider;
 mod delete;

@@ -2,17 +2,17 @@
 
 use super::{
     ApiError, Shared, answer,
+    body::{body, still_as_known},
     caller::Caller,
-    create_provider::{body, shape, still_as_known},
     get::find,
 };
 use crate::graph::plan;
 use axum::{
     extract::{Path, Request, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    http::StatusCode,
+    response::Response,
 };
-use schema::{Audience, Kind, Schema, document};
+use schema::{Kind, Schema, document};
 
 /// Sets the attributes that the body names. 304 when they are so already.
 pub(super) async fn patch(
@@ -38,8 +38,7 @@ pub(super) async fn patch(
         .await?;
     let Some(id) = written.snapshot.graph.find(written.value) else { return Err(ApiError::Internal) };
     if written.changed {
-        return Ok(shape(&written.snapshot, id, StatusCode::OK, false));
+        return Ok(answer::written(&written.snapshot, id, StatusCode::OK, false));
     }
-    let tag = answer::etag(&written.snapshot, Audience::Private);
-    Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response())
+    Ok(answer::unchanged(&written.snapshot))
 }

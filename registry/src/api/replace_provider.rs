@@ -2,17 +2,17 @@
 
 use super::{
     ApiError, Shared, answer,
+    body::{body, still_as_known},
     caller::Caller,
-    create_provider::{body, extended, still_as_known},
     get::find,
 };
 use crate::graph::plan;
 use axum::{
     extract::{Path, Request, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    http::StatusCode,
+    response::Response,
 };
-use schema::{Audience, Kind, document};
+use schema::{Kind, document};
 use std::sync::Arc;
 
 /// Makes a provider equal to a document. 304 when it is already.
@@ -42,8 +42,7 @@ pub(super) async fn replace_provider(
         .await?;
     let Some(id) = written.snapshot.graph.find(written.value) else { return Err(ApiError::Internal) };
     if written.changed {
-        return Ok(extended(&written.snapshot, id, StatusCode::OK));
+        return Ok(answer::written(&written.snapshot, id, StatusCode::OK, true));
     }
-    let tag = answer::etag(&written.snapshot, Audience::Private);
-    Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response())
+    Ok(answer::unchanged(&written.snapshot))
 }

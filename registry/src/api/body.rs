@@ -1,0 +1,59 @@
+//! What a writing request brings: its body, and the state that its sender knows.
+
+use super::{ApiError, Shared};
+use crate::federation::Snapshot;
+use axum::{
+    body::{Body, to_bytes},
+    extract::Request,
+    http::{HeaderMap, header},
+};
+use schema::{Fault, Loc};
+use serde_json::Value as Json;
+
+/// The body as JSON, and the headers.
+pub(super) async fn body(app: &Shared, request: Request) -> Result<(Json, HeaderMap), ApiError> {
+    let (parts, body) = request.into_parts();
+    let bytes = read(body, app.options.body_bytes).await?;
+    let json = serde_json::from_slice(&bytes).map_err(|error| {
+        let offset = bytes
+            .split(|byte| *byte == b'\n')
+            .take(error.line().saturating_sub(1))
+            .map(|line| line.len() + 1);
+        let offset = offset.sum::<usize>() + error.column().saturating_sub(usize::from(!error.is_eof()));
+        let loc =
+            if bytes.is_empty() { vec!["body".into()] } else { vec!["body".into(), Loc::Index(offset)] };
+        let msg = if bytes.is_empty() { "field required".to_owned() } else { format!("not JSON: {error}") };
+        ApiError::Invalid(vec![Fault { loc, msg, ty: "value_error.jsondecode" }])
+    })?;
+    Ok((json, parts.headers))
+}
+
+async fn read(body: Body, most: usize) -> Result<bytes::Bytes, ApiError> {
+    to_bytes(body, most).await.map_err(|error| {
+        let mut cause: Option<&dyn std::error::Error> = Some(&error);
+        while let Some(inner) = cause {
+            if inner.is::<http_body_util::LengthLimitError>() {
+                return ApiError::TooLarge(most);
+            }
+            cause = inner.source();
+        }
+        ApiError::BrokenBody
+    })
+}
+
+/// Refuses a write that names a revision which is no longer the current one (`If-Match`, RFC 9110 13.1.1).
+pub(super) fn still_as_known(snapshot: &Snapshot, headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(known) = headers.get(header::IF_MATCH).map(|value| value.to_str().unwrap_or_default()) else {
+        return Ok(());
+    };
+    let state = |tag: &str| {
+        tag.trim()
+            .trim_start_matches("W/")
+            .trim_matches('"')
+            .rsplit_once('-')
+            .map(|(state, _)| state.to_owned())
+    };
+    let current = format!("{}-{}", snapshot.epoch, snapshot.revision);
+    let same = known.split(',').any(|tag| tag.trim() == "*" || state(tag).as_deref() == Some(&current));
+    if same { Ok(()) } else { Err(ApiError::Stale) }
+}
