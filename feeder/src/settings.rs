@@ -70,8 +70,8 @@ impl Settings {
             return Err(RegistryError::Settings(message));
         }
         Ok(Plan {
-            connections: self.connections,
-            limits: self.limits.limits(),
+            connections: some("connections", self.connections)?,
+            limits: self.limits.limits()?,
             removal_limit: self.removal_limit,
             confirm_removals: self.confirm_removals,
             dry_run: self.dry_run,
@@ -131,23 +131,35 @@ impl Default for LimitSettings {
 }
 
 impl LimitSettings {
-    /// The limits that readers take. A time that makes no sense (not positive, not a number) is the default's.
-    pub fn limits(&self) -> Limits {
-        let default = Limits::default();
-        let seconds = |seconds: f64, otherwise| match Duration::try_from_secs_f64(seconds) {
-            Ok(time) if !time.is_zero() => time,
-            _ => otherwise,
-        };
-        Limits {
-            connect: seconds(self.connect_seconds, default.connect),
-            request: seconds(self.request_seconds, default.request),
-            connection: seconds(self.connection_seconds, default.connection),
-            concurrency: self.concurrency.max(1),
-            pages: self.pages,
-            bytes: self.bytes,
+    /// The limits that readers take.
+    pub fn limits(&self) -> Result<Limits, RegistryError> {
+        Ok(Limits {
+            connect: seconds("connect_seconds", self.connect_seconds)?,
+            request: seconds("request_seconds", self.request_seconds)?,
+            connection: seconds("connection_seconds", self.connection_seconds)?,
+            concurrency: some("limits.concurrency", self.concurrency)?,
+            pages: some("limits.pages", self.pages)?,
+            bytes: some("limits.bytes", self.bytes)?,
             retries: self.retries,
-            ..default
+            ..Limits::default()
+        })
+    }
+}
+
+fn seconds(name: &str, seconds: f64) -> Result<Duration, RegistryError> {
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => {
+            Err(RegistryError::Settings(format!("`limits.{name}` is {seconds}: write seconds, more than 0")))
         }
+    }
+}
+
+fn some(name: &str, count: usize) -> Result<usize, RegistryError> {
+    if count > 0 {
+        Ok(count)
+    } else {
+        Err(RegistryError::Settings(format!("`{name}` is 0: write at least 1")))
     }
 }
 
@@ -158,26 +170,28 @@ mod tests {
     #[test]
     fn what_is_not_said_has_a_default_and_what_is_wrong_is_told() {
         let settings: Settings = serde_json::from_str("{}").unwrap();
-        assert_eq!(settings.limits.limits(), Limits::default());
+        assert_eq!(settings.limits.limits(), Ok(Limits::default()));
         assert!(settings.plan().is_ok());
         assert!(settings.registry_token().unwrap().is_none());
 
-        let settings: Settings = serde_json::from_str(
-            r#"{"removal_limit": 30, "token_file": "/nowhere", "token": "sesame",
-                "limits": {"request_seconds": 1.5, "connect_seconds": -1, "concurrency": 0}}"#,
-        )
-        .unwrap();
-        assert_eq!(
-            settings.plan().unwrap_err().to_string(),
-            "`removal_limit` is 30: write a part from 0 to 1, such as 0.3"
-        );
+        for (wrong, says) in [
+            (r#"{"removal_limit": 30}"#, "`removal_limit` is 30: write a part from 0 to 1, such as 0.3"),
+            (r#"{"connections": 0}"#, "`connections` is 0: write at least 1"),
+            (r#"{"limits": {"concurrency": 0}}"#, "`limits.concurrency` is 0: write at least 1"),
+            (
+                r#"{"limits": {"connect_seconds": -1}}"#,
+                "`limits.connect_seconds` is -1: write seconds, more than 0",
+            ),
+        ] {
+            let settings: Settings = serde_json::from_str(wrong).unwrap();
+            assert_eq!(settings.plan().unwrap_err().to_string(), says);
+        }
+        let settings: Settings =
+            serde_json::from_str(r#"{"token_file": "/nowhere", "token": "sesame"}"#).unwrap();
         assert_eq!(
             settings.registry_token().unwrap_err(),
             "the token is given in more than one way: keep one of `token`, `token_file` and `token_env`"
         );
-        let limits = settings.limits.limits();
-        assert_eq!((limits.request, limits.concurrency), (Duration::from_millis(1500), 1));
-        assert_eq!(limits.connect, Limits::default().connect);
         assert!(!format!("{settings:?}").contains("sesame"));
         assert!(serde_json::from_str::<Settings>(r#"{"removal_limits": 0.3}"#).is_err(), "a misspelt name");
     }

@@ -366,3 +366,39 @@ async fn a_reader_that_hangs_is_given_up() {
     let Listing::Unknown(fault) = &readings[0].services else { panic!("{readings:?}") };
     assert_eq!(fault.to_string(), "connection: it took longer than 1.1 s");
 }
+
+/// Settings over the sample file, and a registry that is not there.
+fn without_registry() -> crate::Settings {
+    serde_json::from_value(json!({
+        "providers": concat!(env!("CARGO_MANIFEST_DIR"), "/../providers.yaml"),
+        "registry": "http://127.0.0.1:1/api/v1",
+        "limits": {"retries": 0},
+    }))
+    .unwrap()
+}
+
+#[tokio::test]
+async fn without_a_registry_no_cloud_is_asked() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let result = crate::run_once(&without_registry(), Arc::new(Told(tell)), CancellationToken::new()).await;
+    let error = result.unwrap_err().to_string();
+    assert!(error.starts_with("the registry at http://127.0.0.1:1/api/v1 cannot be reached"), "{error}");
+    assert!(told.recv().await.unwrap().starts_with("RunFailed"));
+    assert_eq!(told.recv().await, None, "nothing was started before");
+}
+
+#[tokio::test]
+async fn without_a_schedule_it_runs_once_and_a_wrong_one_is_told_at_once() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let finished = move |result: Result<Report, crate::Error>| tell.send(result.is_err()).unwrap();
+    let silent = || Arc::new(Silent) as Arc<dyn Observer>;
+    let ended = crate::run_scheduled(without_registry(), silent(), CancellationToken::new(), finished).await;
+    assert_eq!(ended, Ok(()));
+    assert_eq!(told.recv().await, Some(true));
+    assert_eq!(told.recv().await, None);
+
+    let settings = crate::Settings { schedule: Some("hourly".to_owned()), ..without_registry() };
+    let ended =
+        crate::run_scheduled(settings, silent(), CancellationToken::new(), |_| panic!("it ran")).await;
+    assert!(ended.unwrap_err().to_string().contains("write five fields"));
+}
