@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// A bounded store of whole answers by what was asked. It dies with its snapshot, so it is never stale.
@@ -15,32 +15,32 @@ pub struct Answers {
 #[derive(Default)]
 struct Kept {
     bytes: usize,
-    answers: HashMap<Box<str>, Bytes>,
+    answers: HashMap<Box<str>, Arc<[Bytes]>>,
 }
 
 impl Answers {
-    /// Keeps answers up to this many bytes in all, and none larger than half of that.
+    /// Keeps answers up to this many bytes in all.
     pub fn new(most: usize) -> Self {
         Self { most, kept: Mutex::default() }
     }
 
-    /// Whether an answer of this size can be kept at all.
-    pub fn takes(&self, bytes: usize) -> bool {
-        bytes <= self.most / 2
+    /// The largest answer that is kept: half of all, so that one cannot take the place of all others.
+    pub fn largest(&self) -> usize {
+        self.most / 2
     }
 
-    /// The answer to this question.
-    pub fn get(&self, question: &str) -> Option<Bytes> {
+    /// The answer to this question, in pieces.
+    pub fn get(&self, question: &str) -> Option<Arc<[Bytes]>> {
         self.kept().answers.get(question).cloned()
     }
 
     /// Keeps an answer while there is room.
-    pub fn put(&self, question: &str, answer: &Bytes) {
-        let size = answer.len() + question.len();
+    pub fn put(&self, question: &str, answer: &Arc<[Bytes]>) {
+        let size = answer.iter().map(Bytes::len).sum::<usize>() + question.len();
         let mut kept = self.kept();
-        if self.takes(size) && kept.bytes + size <= self.most {
+        if size <= self.largest() && kept.bytes + size <= self.most {
             kept.bytes += size;
-            kept.answers.insert(question.into(), answer.clone());
+            kept.answers.insert(question.into(), Arc::clone(answer));
         }
     }
 

@@ -2,12 +2,7 @@
 
 use crate::{
     answers::Answers,
-    graph::{
-        Graph,
-        apply::Misfit,
-        change::{ChangeSet, Link},
-        uid::Uid,
-    },
+    graph::{Graph, apply::Misfit, change::ChangeSet, uid::Uid},
     store::{CommitError, Entry, Store, StoreError},
 };
 use arc_swap::ArcSwap;
@@ -90,8 +85,7 @@ impl Federation {
         answer_bytes: usize,
     ) -> Result<Self, OpenError> {
         let loaded = store.load().await?;
-        let all = ChangeSet { created: loaded.nodes, linked: loaded.links, ..ChangeSet::default() };
-        let graph = Graph::empty(schema).apply(&all)?;
+        let graph = Graph::build(schema, loaded.nodes, loaded.links)?;
         let snapshot = Snapshot {
             graph,
             revision: loaded.revision,
@@ -220,13 +214,4 @@ impl<E> From<FollowError> for WriteError<E> {
             FollowError::Misfit(misfit) => Self::Misfit(misfit),
         }
     }
-}
-
-/// Fills a graph from a list of nodes and relations, as the stores load it: for tests and benchmarks.
-pub fn graph_of(
-    schema: &'static Schema,
-    nodes: Vec<crate::graph::change::Created>,
-    links: Vec<Link>,
-) -> Result<Graph, Misfit> {
-    Graph::empty(schema).apply(&ChangeSet { created: nodes, linked: links, ..ChangeSet::default() })
 }

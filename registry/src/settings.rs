@@ -112,7 +112,7 @@ impl Default for LimitSettings {
             header_seconds: 10,
             notice_seconds: 2,
             drain_seconds: 20,
-            answer_cache_bytes: 16 * 1024 * 1024,
+            answer_cache_bytes: 8 * 1024 * 1024,
         }
     }
 }

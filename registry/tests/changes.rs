@@ -4,7 +4,9 @@
 
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::StdRng};
-use registry::graph::{Export, Graph, change::ChangeSet, expand::Writer, plan, select::Special, uid::Uid};
+use registry::graph::{
+    Export, Graph, change::ChangeSet, expand::Writer, out::Out, plan, select::Special, uid::Uid,
+};
 use schema::{Audience, Kind, Schema, document};
 use serde_json::Value as Json;
 use simulator::Params;
@@ -65,9 +67,9 @@ fn seen(graph: &Graph, provider: u32) -> Vec<Json> {
     let classes = services.flat_map(|service| graph.neighbours(service, "storage_classes"));
     let mut seen = Vec::new();
     for id in [provider].into_iter().chain(graph.neighbours(provider, "projects")).chain(classes) {
-        let mut out = Vec::new();
+        let mut out = Out::default();
         writer.node(id, &mut out);
-        seen.push(canonical(serde_json::from_slice(&out).unwrap()));
+        seen.push(canonical(serde_json::from_slice(&out.into_text()).unwrap()));
     }
     seen.sort_by_key(ToString::to_string);
     seen
@@ -215,9 +217,9 @@ proptest! {
         let documents: Vec<Json> = simulator::documents(seed, &Params::tiny()).collect();
         let made = Made::of(1, &documents);
         let Export { nodes, links } = made.graph.export();
-        let created = made.graph.iter().map(|id| made.graph.record(id).to_created()).collect();
-        let linked = made.graph.iter().flat_map(|id| made.graph.links_from(id).collect::<Vec<_>>()).collect();
-        let again = registry::federation::graph_of(Schema::get(), created, linked).unwrap().export();
+        let created: Vec<_> = made.graph.iter().map(|id| made.graph.record(id).to_created()).collect();
+        let linked: Vec<_> = made.graph.iter().flat_map(|id| made.graph.links_from(id).collect::<Vec<_>>()).collect();
+        let again = Graph::build(Schema::get(), created, linked).unwrap().export();
         prop_assert_eq!(nodes, again.nodes);
         prop_assert_eq!(links, again.links);
     }

@@ -129,7 +129,7 @@ async fn equals_its_log(
     links: Vec<registry::graph::change::Link>,
     revision: u64,
 ) {
-    let loaded = registry::federation::graph_of(Schema::get(), nodes, links).unwrap();
+    let loaded = Graph::build(Schema::get(), nodes, links).unwrap();
     let mut replayed = Graph::empty(Schema::get());
     for entry in store.log_after(0, usize::MAX).await.unwrap() {
         replayed = replayed.apply(&entry.changes).unwrap();

@@ -52,6 +52,18 @@ pub enum Test {
     Matches(Regex),
 }
 
+impl Test {
+    /// Cheap tests first: most nodes fail them.
+    fn cost(&self) -> u8 {
+        match self {
+            Self::Is(_) => 0,
+            Self::Order(..) => 1,
+            Self::Text(..) => 2,
+            Self::Matches(_) => 3,
+        }
+    }
+}
+
 /// A comparison of texts; the `i` ones do not tell upper from lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the parameters")]
@@ -93,9 +105,19 @@ impl TextTest {
             Self::Contains => text.contains(part),
             Self::StartsWith => text.starts_with(part),
             Self::EndsWith => text.ends_with(part),
-            Self::IContains => text.to_lowercase().contains(part),
-            Self::IStartsWith => text.to_lowercase().starts_with(part),
-            Self::IEndsWith => text.to_lowercase().ends_with(part),
+            _ if !text.is_ascii() => match self {
+                Self::IStartsWith => text.to_lowercase().starts_with(part),
+                Self::IEndsWith => text.to_lowercase().ends_with(part),
+                _ => text.to_lowercase().contains(part),
+            },
+            // no copy for the texts that nearly all are; `part` is in lower case
+            Self::IStartsWith => starts_ignoring_case(text.as_bytes(), part.as_bytes()),
+            Self::IEndsWith => {
+                let at = text.len().checked_sub(part.len());
+                at.is_some_and(|at| text.as_bytes()[at..].eq_ignore_ascii_case(part.as_bytes()))
+            }
+            _ => (0..=text.len().saturating_sub(part.len()))
+                .any(|at| starts_ignoring_case(&text.as_bytes()[at..], part.as_bytes())),
         }
     }
 
@@ -168,7 +190,12 @@ pub fn parse(entity: &EntityInfo, pairs: &[(String, String)]) -> Result<ListQuer
             }
         }
     }
+    query.filters.sort_by_key(|filter| filter.test.cost());
     if faults.is_empty() { Ok(query) } else { Err(faults) }
+}
+
+fn starts_ignoring_case(text: &[u8], part: &[u8]) -> bool {
+    text.get(..part.len()).is_some_and(|start| start.eq_ignore_ascii_case(part))
 }
 
 /// `short` and `with_conn` of a single node.

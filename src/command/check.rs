@@ -1,17 +1,17 @@
 //! `fedreg check`
 
-use super::{failed, settings};
+use super::{Config, failed, settings};
 use registry::{
     auth::{Authenticator, SystemClock},
-    federation::graph_of,
+    graph::Graph,
     service::open_store,
     settings::Settings,
 };
 use schema::Schema;
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 /// Says of each part whether it is in order, and what to do where it is not.
-pub async fn run(config: Option<&Path>) -> ExitCode {
+pub async fn run(config: &Config) -> ExitCode {
     let loaded = match settings(config) {
         Ok(loaded) => loaded,
         Err(code) => return code,
@@ -50,7 +50,7 @@ async fn store(settings: &Settings) -> Result<String, String> {
     let store = open_store(&settings.store).map_err(|error| error.to_string())?;
     let loaded = store.load().await.map_err(|error| error.to_string())?;
     let revision = loaded.revision;
-    let graph = graph_of(Schema::get(), loaded.nodes, loaded.links).map_err(|error| error.to_string())?;
+    let graph = Graph::build(Schema::get(), loaded.nodes, loaded.links).map_err(|error| error.to_string())?;
     if graph.indices_hold() {
         Ok(format!("{} nodes at revision {revision}", graph.len()))
     } else {

@@ -1,10 +1,10 @@
 //! `fedreg feed`
 
-use super::{failed, settings, stopped};
+use super::{Config, failed, settings, stopped};
 use clap::Args;
 use feeder::{Report, Settings, progress};
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     sync::{
         Arc,
@@ -15,6 +15,8 @@ use std::{
 /// Run the feeder: once, or on a schedule.
 #[derive(Args)]
 pub struct Feed {
+    #[command(flatten)]
+    config: Config,
     /// A provider file, or a folder of *.config.yaml files, instead of the configured one.
     #[arg(long, value_name = "PATH")]
     providers: Option<PathBuf>,
@@ -40,8 +42,8 @@ pub struct Feed {
 
 impl Feed {
     /// Runs the feeder. The exit code is not 0 when a provider failed.
-    pub async fn run(self, config: Option<&Path>) -> ExitCode {
-        let loaded = match settings(config) {
+    pub async fn run(self) -> ExitCode {
+        let loaded = match settings(&self.config) {
             Ok(loaded) => loaded,
             Err(code) => return code,
         };
@@ -82,19 +84,11 @@ pub fn tell(result: &Result<Report, feeder::Error>, json: bool) -> bool {
             println!("{}", text.unwrap_or_default());
             report.failed()
         }
+        // faults of the provider files, and why there was no run, were told while it ran
         Ok(report) => {
-            println!("{}", report.table());
-            for problem in &report.configuration {
-                eprintln!("fedreg: {}", problem.message);
-            }
-            if let Some(kept) = &report.kept {
-                eprintln!("fedreg: {kept}");
-            }
+            println!("{report}");
             report.failed()
         }
-        Err(error) => {
-            eprintln!("fedreg: {error}");
-            true
-        }
+        Err(_) => true,
     }
 }

@@ -9,26 +9,34 @@ mod openapi;
 mod serve;
 mod up;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use registry::settings::{Loaded, Settings};
-use std::{fmt::Display, path::Path, process::ExitCode};
+use std::{fmt::Display, path::PathBuf, process::ExitCode};
 use tokio_util::sync::CancellationToken;
+
+/// Where the settings are.
+#[derive(Args)]
+pub struct Config {
+    /// The settings, a YAML file; each key can also be given as FEDREG__SECTION__KEY in the environment.
+    #[arg(long, short, env = "FEDREG_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
 
 /// What to do.
 #[derive(Subcommand)]
 pub enum Command {
     /// Run the registry until SIGTERM or Ctrl-C.
-    Serve,
+    Serve(Config),
     /// Run the feeder: once, or on a schedule.
     Feed(feed::Feed),
     /// Run registry and feeder in one process.
-    Up,
+    Up(Config),
     /// Run a simulated federation with registry and feeder: nothing to install, nothing to configure.
     Demo(demo::Demo),
     /// Say whether settings, store, issuers and provider files are in order.
-    Check,
+    Check(Config),
     /// Print the OpenAPI document.
-    Openapi,
+    Openapi(Config),
     /// Measure: reads against constants, change sets, memory, start-up.
     Bench(bench::Bench),
     /// Print the completions of a shell.
@@ -36,14 +44,14 @@ pub enum Command {
 }
 
 /// Runs a subcommand to its end.
-pub async fn run(command: Command, config: Option<&Path>) -> ExitCode {
+pub async fn run(command: Command) -> ExitCode {
     match command {
-        Command::Serve => serve::run(config).await,
-        Command::Feed(feed) => feed.run(config).await,
-        Command::Up => up::run(config).await,
+        Command::Serve(config) => serve::run(&config).await,
+        Command::Feed(feed) => feed.run().await,
+        Command::Up(config) => up::run(&config).await,
         Command::Demo(demo) => demo.run().await,
-        Command::Check => check::run(config).await,
-        Command::Openapi => openapi::run(config),
+        Command::Check(config) => check::run(&config).await,
+        Command::Openapi(config) => openapi::run(&config),
         Command::Bench(bench) => bench.run().await,
         Command::Completions(completions) => completions.run(),
     }
@@ -56,8 +64,8 @@ pub fn failed(why: &dyn Display) -> ExitCode {
 }
 
 /// The settings, or the exit code after saying what is wrong with them.
-fn settings(config: Option<&Path>) -> Result<Loaded, ExitCode> {
-    let loaded = Settings::load(config).map_err(|error| failed(&error))?;
+fn settings(config: &Config) -> Result<Loaded, ExitCode> {
+    let loaded = Settings::load(config.config.as_deref()).map_err(|error| failed(&error))?;
     crate::logging::start(&loaded.settings.log);
     Ok(loaded)
 }

@@ -1,10 +1,10 @@
 //! `fedreg openapi`
 
-use super::{failed, settings};
-use std::{path::Path, process::ExitCode};
+use super::{Config, failed, settings};
+use std::process::ExitCode;
 
 /// Prints the OpenAPI document of the configured base path.
-pub fn run(config: Option<&Path>) -> ExitCode {
+pub fn run(config: &Config) -> ExitCode {
     let loaded = match settings(config) {
         Ok(loaded) => loaded,
         Err(code) => return code,

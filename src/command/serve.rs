@@ -1,11 +1,11 @@
 //! `fedreg serve`
 
-use super::{failed, settings, stopped};
+use super::{Config, failed, settings, stopped};
 use registry::service::Service;
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 /// Runs the registry until told to stop.
-pub async fn run(config: Option<&Path>) -> ExitCode {
+pub async fn run(config: &Config) -> ExitCode {
     let loaded = match settings(config) {
         Ok(loaded) => loaded,
         Err(code) => return code,

@@ -1,12 +1,12 @@
 //! `fedreg up`
 
-use super::{failed, feed, settings, stopped};
+use super::{Config, failed, feed, settings, stopped};
 use feeder::{Settings, progress};
 use registry::service::Service;
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 /// Runs registry and feeder in one process until told to stop.
-pub async fn run(config: Option<&Path>) -> ExitCode {
+pub async fn run(config: &Config) -> ExitCode {
     let loaded = match settings(config) {
         Ok(loaded) => loaded,
         Err(code) => return code,

@@ -3,7 +3,11 @@
 use super::caller::Caller;
 use crate::{
     federation::Snapshot,
-    graph::{expand::Writer, select::Special},
+    graph::{
+        expand::Writer,
+        out::{Out, PIECE},
+        select::Special,
+    },
 };
 use axum::{
     body::Body,
@@ -13,12 +17,11 @@ use axum::{
 use bytes::Bytes;
 use futures::stream;
 use schema::Audience;
-use std::sync::Arc;
+use std::{collections::VecDeque, convert::Infallible, sync::Arc};
 
-/// Answers up to this size are written whole, so that they have a length and can be kept; larger ones leave in
-/// pieces of a quarter of it, and cost no more memory than that.
-const WHOLE: usize = 1 << 20;
-const PIECE: usize = WHOLE / 4;
+/// Answers up to this size, and any that can be kept, are written before they are sent, so that they have a length.
+/// Larger ones are written while they are sent, a piece at a time, and cost no more memory than that.
+const WHOLE: usize = 256 << 10;
 
 /// The state of a representation: the revision of the whole graph, and whom it is for.
 pub(super) fn etag(snapshot: &Snapshot, audience: Audience) -> HeaderValue {
@@ -58,7 +61,7 @@ pub(super) fn question(caller: &Caller, path_and_query: &str) -> String {
 
 /// The answer kept for a question.
 pub(super) fn kept(snapshot: &Snapshot, question: &str, etag: &HeaderValue) -> Option<Response> {
-    snapshot.answers.get(question).map(|bytes| respond(StatusCode::OK, Body::from(bytes), etag))
+    snapshot.answers.get(question).map(|pieces| whole(StatusCode::OK, pieces, etag))
 }
 
 /// Writes the nodes, and keeps the answer to a question that others may ask too.
@@ -69,20 +72,22 @@ pub(super) fn write(
     etag: &HeaderValue,
     status: StatusCode,
 ) -> Response {
-    let mut pieces = Pieces { snapshot, wanted, next: 0, done: false };
-    let first = pieces.write(WHOLE);
-    if pieces.done {
+    let most = question.map_or(0, |_| snapshot.answers.largest()).max(WHOLE);
+    let mut progress = Progress { snapshot, wanted, next: 0, done: false };
+    let written: Arc<[Bytes]> = progress.write(most).into();
+    if progress.done {
         if let Some(question) = question {
-            pieces.snapshot.answers.put(question, &first);
+            progress.snapshot.answers.put(question, &written);
         }
-        return respond(status, Body::from(first), etag);
+        return whole(status, written, etag);
     }
-    let rest = stream::unfold((Some(first), pieces), |(first, mut pieces)| async move {
-        match first {
-            Some(first) => Some((Ok::<_, std::convert::Infallible>(first), (None, pieces))),
-            None if pieces.done => None,
-            None => Some((Ok(pieces.write(PIECE)), (None, pieces))),
+    let queue: VecDeque<Bytes> = written.iter().cloned().collect();
+    let rest = stream::unfold((queue, progress), |(mut queue, mut progress)| async move {
+        if queue.is_empty() && !progress.done {
+            queue.extend(progress.write(PIECE));
         }
+        let piece = queue.pop_front()?;
+        Some((Ok::<_, Infallible>(piece), (queue, progress)))
     });
     respond(status, Body::from_stream(rest), etag)
 }
@@ -101,6 +106,18 @@ pub(super) fn unchanged(snapshot: &Snapshot) -> Response {
     (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response()
 }
 
+/// An answer that is there from its first byte to its last.
+fn whole(status: StatusCode, pieces: Arc<[Bytes]>, etag: &HeaderValue) -> Response {
+    if let [piece] = &*pieces {
+        return respond(status, Body::from(piece.clone()), etag);
+    }
+    let length = pieces.iter().map(Bytes::len).sum::<usize>();
+    let each = (0..pieces.len()).map(move |place| Ok::<_, Infallible>(pieces[place].clone()));
+    let mut response = respond(status, Body::from_stream(stream::iter(each)), etag);
+    response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    response
+}
+
 fn respond(status: StatusCode, body: Body, etag: &HeaderValue) -> Response {
     let json = HeaderValue::from_static("application/json");
     let vary = HeaderValue::from_static("authorization, accept-encoding");
@@ -108,37 +125,38 @@ fn respond(status: StatusCode, body: Body, etag: &HeaderValue) -> Response {
     (status, headers, body).into_response()
 }
 
-struct Pieces {
+struct Progress {
     snapshot: Arc<Snapshot>,
     wanted: Wanted,
     next: usize,
     done: bool,
 }
 
-impl Pieces {
+impl Progress {
     /// At least `size` bytes of the answer, or its end.
-    fn write(&mut self, size: usize) -> Bytes {
+    fn write(&mut self, size: usize) -> Vec<Bytes> {
         let Wanted { ids, list, audience, extended, special } = &self.wanted;
-        let writer =
-            Writer { graph: &self.snapshot.graph, audience: *audience, extended: *extended, special };
-        let mut out = Vec::with_capacity(if ids.len() > 1 { size.min(ids.len() * 1024) } else { 4096 });
+        let graph = &self.snapshot.graph;
+        let writer = Writer { graph, audience: *audience, extended: *extended, special };
+        let mut out = Out::with_capacity(if *extended { PIECE } else { 64 + ids.len() * 512 });
         if *list && self.next == 0 {
-            out.push(b'[');
+            out.open.push(b'[');
         }
         while let Some(id) = ids.get(self.next) {
             if self.next > 0 {
-                out.push(b',');
+                out.open.push(b',');
             }
             writer.node(*id, &mut out);
+            out.breathe();
             self.next += 1;
             if out.len() >= size && self.next < ids.len() {
-                return out.into();
+                return out.into_pieces();
             }
         }
         if *list {
-            out.push(b']');
+            out.open.push(b']');
         }
         self.done = true;
-        out.into()
+        out.into_pieces()
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{
     Graph, Node, Record,
-    change::{ChangeSet, Link, Updated},
+    change::{ChangeSet, Created, Link, Updated},
     ids::Ids,
     uid::Uid,
 };
-use schema::Value;
+use schema::{Schema, Value};
 use std::sync::Arc;
 
 /// A change set that does not fit the graph that it is applied to: it was computed against another revision.
@@ -31,6 +31,22 @@ pub enum Misfit {
 }
 
 impl Graph {
+    /// A graph of these nodes, in this order, and relations.
+    pub fn build(
+        schema: &'static Schema,
+        nodes: impl IntoIterator<Item = Created>,
+        links: impl IntoIterator<Item = Link>,
+    ) -> Result<Self, Misfit> {
+        let mut graph = Self::empty(schema);
+        for node in nodes {
+            graph.create(Record::new(node))?;
+        }
+        for link in links {
+            graph.link(&link, true)?;
+        }
+        Ok(graph)
+    }
+
     /// The next snapshot. This one stays as it is, also when the change does not fit.
     pub fn apply(&self, changes: &ChangeSet) -> Result<Self, Misfit> {
         let mut next = self.clone();

@@ -28,6 +28,8 @@ const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
 
 const FORMAT: u64 = 1;
 const FILE: &str = "graph.redb";
+/// The graph is in memory: the file is read once, at the start.
+const CACHE_BYTES: usize = 4 << 20;
 
 /// See the module.
 pub struct Embedded {
@@ -43,10 +45,13 @@ impl Embedded {
         let unusable =
             |why: &dyn std::fmt::Display| StoreError::Folder { path: path(), why: why.to_string() };
         std::fs::create_dir_all(folder).map_err(|why| unusable(&why))?;
-        let database = Database::create(folder.join(FILE)).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path() },
-            other => unusable(&other),
-        })?;
+        let database =
+            Database::builder().set_cache_size(CACHE_BYTES).create(folder.join(FILE)).map_err(|error| {
+                match error {
+                    DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path() },
+                    other => unusable(&other),
+                }
+            })?;
         let store = Self { schema, database: Arc::new(database), log_entries };
         let found = store.prepare().map_err(failed)?;
         if found == FORMAT {
