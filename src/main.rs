@@ -5,7 +5,7 @@ mod logging;
 
 use clap::Parser;
 use command::Command;
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 /// Which provider can run this, for this user group, with which project, flavor, image, network and quota?
 ///
@@ -14,9 +14,6 @@ use std::{path::PathBuf, process::ExitCode};
 #[derive(Parser)]
 #[command(name = "fedreg", version, max_term_width = 100, after_long_help = EXAMPLES)]
 struct Cli {
-    /// The settings, a YAML file; each key can also be given as FEDREG__SECTION__KEY in the environment.
-    #[arg(long, short, global = true, env = "FEDREG_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -26,7 +23,7 @@ Examples:
   fedreg demo                             a simulated federation, registry and feeder, in one process
   fedreg check --config fedreg.yaml       whether settings, store, issuers and provider files are in order
   fedreg serve --config fedreg.yaml       the registry
-  fedreg feed --config fedreg.yaml        one run of the feeder; --schedule '0 */10 * * * *' keeps it running
+  fedreg feed --config fedreg.yaml        one run of the feeder; --schedule '*/10 * * * *' keeps it running
   fedreg up --config fedreg.yaml          both in one process";
 
 fn main() -> ExitCode {
@@ -35,7 +32,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return command::failed(&format!("the runtime does not start: {error}")),
     };
-    let code = runtime.block_on(command::run(cli.command, cli.config.as_deref()));
+    let code = runtime.block_on(command::run(cli.command));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     code
 }

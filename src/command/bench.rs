@@ -48,7 +48,9 @@ impl Bench {
         for nodes in &self.nodes {
             match self.measure(*nodes).await {
                 Ok(report) => println!("{report}"),
-                Err(error) => return super::failed(&format!("the benchmark of {nodes} nodes failed: {error}")),
+                Err(error) => {
+                    return super::failed(&format!("the benchmark of {nodes} nodes failed: {error}"));
+                }
             }
         }
         ExitCode::SUCCESS
@@ -106,7 +108,13 @@ impl Bench {
                 ours.0 += load(target.clone()).run().await?;
                 ours.1 += load(constant.clone()).run().await?;
             }
-            report.reads.push(Row { name, bytes: body.len(), rate: ours.0 / 2.0, constant: ours.1 / 2.0, kept: 0.0 });
+            report.reads.push(Row {
+                name,
+                bytes: body.len(),
+                rate: ours.0 / 2.0,
+                constant: ours.1 / 2.0,
+                kept: 0.0,
+            });
         }
         stop.cancel();
 
@@ -138,7 +146,10 @@ fn settings(folder: &Path, issuer: &str) -> Result<Settings, serde_json::Error> 
     }))
 }
 
-async fn serve(settings: &Settings, stop: &CancellationToken) -> Result<std::net::SocketAddr, Box<dyn Error>> {
+async fn serve(
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<std::net::SocketAddr, Box<dyn Error>> {
     let service = Service::start(settings).await?;
     let address = service.address()?;
     tokio::spawn(service.run(stop.clone()));
@@ -146,7 +157,10 @@ async fn serve(settings: &Settings, stop: &CancellationToken) -> Result<std::net
 }
 
 /// A server of the same stack that answers with the same bytes always.
-async fn constant(body: bytes::Bytes, stop: &CancellationToken) -> Result<std::net::SocketAddr, Box<dyn Error>> {
+async fn constant(
+    body: bytes::Bytes,
+    stop: &CancellationToken,
+) -> Result<std::net::SocketAddr, Box<dyn Error>> {
     let options = Options {
         base_path: String::new(),
         body_bytes: 1 << 20,
@@ -160,8 +174,12 @@ async fn constant(body: bytes::Bytes, stop: &CancellationToken) -> Result<std::n
     let stop = stop.clone();
     tokio::spawn(async move {
         let second = Duration::from_secs(1);
-        let bounds =
-            server::Bounds { header_time: second, header_bytes: 1 << 14, notice_time: Duration::ZERO, drain_time: second };
+        let bounds = server::Bounds {
+            header_time: second,
+            header_bytes: 1 << 14,
+            notice_time: Duration::ZERO,
+            drain_time: second,
+        };
         server::serve(listener, router, &Readiness::default(), bounds, stop).await;
     });
     Ok(address)
@@ -181,7 +199,8 @@ async fn fill(folder: &Path, params: &Params, report: &mut Report) -> Result<Gra
         let item = read(&json)?;
         let author = Author { who: "bench".to_owned(), what: "fill".to_owned() };
         let start = Instant::now();
-        let written = federation.write(author, move |snapshot, fresh| plan::create(&snapshot.graph, &item, fresh));
+        let written =
+            federation.write(author, move |snapshot, fresh| plan::create(&snapshot.graph, &item, fresh));
         written.await.map_err(|error| format!("{error:?}"))?;
         times.push(start.elapsed());
     }
@@ -256,13 +275,20 @@ fn urls(graph: &Graph) -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
     let text = |id, name| graph.value(id, name).as_str().unwrap_or_default().to_owned();
     let encode = |text: String| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
     let issuer = graph.neighbour(group, "identity_provider").ok_or("a group without issuer")?;
-    let who = format!("name={}&idp_endpoint={}", encode(text(group, "name")), encode(text(issuer, "endpoint")));
+    let who =
+        format!("name={}&idp_endpoint={}", encode(text(group, "name")), encode(text(issuer, "endpoint")));
     let provider = graph.record(first(Kind::Provider)?).uid;
     Ok(vec![
-        ("orchestrator: user_groups", format!("/api/v1/user_groups?with_conn=true&{who}&provider_status=active")),
+        (
+            "orchestrator: user_groups",
+            format!("/api/v1/user_groups?with_conn=true&{who}&provider_status=active"),
+        ),
         ("flavors?with_conn=true", "/api/v1/flavors?with_conn=true".to_owned()),
         ("one provider with_conn", format!("/api/v1/providers/{provider}?with_conn=true")),
-        ("images, filtered", "/api/v1/images?os_distro=ubuntu&name__icontains=22&sort=-name&limit=100".to_owned()),
+        (
+            "images, filtered",
+            "/api/v1/images?os_distro=ubuntu&name__icontains=22&sort=-name&limit=100".to_owned(),
+        ),
         ("providers", "/api/v1/providers".to_owned()),
     ])
 }

@@ -5,10 +5,11 @@ use registry::{
     auth::{Authenticator, SystemClock},
     graph::Graph,
     service::open_store,
-    settings::Settings,
+    settings::{Settings, StoreSettings},
+    store::StoreError,
 };
 use schema::Schema;
-use std::{process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 /// Says of each part whether it is in order, and what to do where it is not.
 pub async fn run(config: &Config) -> ExitCode {
@@ -16,7 +17,10 @@ pub async fn run(config: &Config) -> ExitCode {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    println!("settings        ok{}", loaded.file().map(|file| format!(": {}", file.display())).unwrap_or_default());
+    println!(
+        "settings        ok{}",
+        loaded.file().map(|file| format!(": {}", file.display())).unwrap_or_default()
+    );
     let mut good = true;
     let mut say = |what: &str, result: Result<String, String>| match result {
         Ok(text) => println!("{what:<15} ok: {text}"),
@@ -29,17 +33,7 @@ pub async fn run(config: &Config) -> ExitCode {
     say("issuers", issuers(&loaded.settings).await);
     match loaded.section::<feeder::Settings>("feeder") {
         Ok(feeder) => {
-            let inventory = feeder::check(&feeder);
-            let providers = inventory.providers.len();
-            let faults: Vec<String> = inventory.faults.iter().map(ToString::to_string).collect();
-            say(
-                "provider files",
-                if faults.is_empty() {
-                    Ok(format!("{providers} providers in {}", feeder.providers.display()))
-                } else {
-                    Err(faults.join("\n"))
-                },
-            );
+            say("provider files", provider_files(&feeder));
         }
         Err(error) => return failed(&error),
     }
@@ -47,7 +41,19 @@ pub async fn run(config: &Config) -> ExitCode {
 }
 
 async fn store(settings: &Settings) -> Result<String, String> {
-    let store = open_store(&settings.store).map_err(|error| error.to_string())?;
+    if let StoreSettings::Embedded { path } = &settings.store
+        && path.read_dir().map_or(true, |mut files| files.next().is_none())
+    {
+        return new_store(path);
+    }
+    let store = match open_store(&settings.store) {
+        Err(StoreError::InUse { path }) => {
+            return Ok(format!(
+                "{path} is in use, by a running registry probably; stop it to have the graph looked at"
+            ));
+        }
+        store => store.map_err(|error| error.to_string())?,
+    };
     let loaded = store.load().await.map_err(|error| error.to_string())?;
     let revision = loaded.revision;
     let graph = Graph::build(Schema::get(), loaded.nodes, loaded.links).map_err(|error| error.to_string())?;
@@ -58,10 +64,38 @@ async fn store(settings: &Settings) -> Result<String, String> {
     }
 }
 
+/// Whether a store can be made; it is not made here, where another user may be at work than the registry's own.
+fn new_store(folder: &Path) -> Result<String, String> {
+    let there = folder.ancestors().find(|part| part.exists()).unwrap_or(Path::new("."));
+    match tempfile::tempfile_in(there) {
+        Ok(_) => Ok(format!("none yet; the registry makes it in {}", folder.display())),
+        Err(why) => {
+            let path = folder.display().to_string();
+            Err(StoreError::Folder { path, why: why.to_string() }.to_string())
+        }
+    }
+}
+
+fn provider_files(settings: &feeder::Settings) -> Result<String, String> {
+    let files = settings.providers.display();
+    if settings.providers == feeder::Settings::default().providers && !settings.providers.exists() {
+        return Ok(format!("none; a feeder needs them: feeder.providers, or {files} in this folder"));
+    }
+    let inventory = feeder::check(settings);
+    if inventory.faults.is_empty() {
+        Ok(format!("{} providers in {files}", inventory.providers.len()))
+    } else {
+        Err(inventory.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+}
+
 async fn issuers(settings: &Settings) -> Result<String, String> {
     let authenticator = Authenticator::new(&settings.auth, Arc::new(SystemClock::new()));
     let authenticator = authenticator.map_err(|error| error.to_string())?;
     match authenticator.check().await {
+        Ok(()) if settings.auth.issuers.is_empty() => {
+            Ok("none: without one nobody can write (auth.issuers)".to_owned())
+        }
         Ok(()) => Ok(format!("{} answer and publish keys", settings.auth.issuers.len())),
         Err(problems) => Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     }

@@ -4,7 +4,7 @@ use super::{failed, feed, stopped};
 use clap::Args;
 use feeder::progress;
 use registry::{
-    service::Service,
+    service::{Service, StartError},
     settings::{LogSettings, Settings},
 };
 use serde_json::json;
@@ -22,12 +22,13 @@ use tokio_util::sync::CancellationToken;
 #[derive(Args)]
 pub struct Demo {
     /// The registry's port; the issuer and the simulated sites take the next two. 0 takes free ones.
-    #[arg(long, default_value_t = 8000)]
+    #[arg(long, default_value_t = 8000, value_parser = clap::value_parser!(u16).range(..=65533))]
     port: u16,
     /// Print one line of JSON when ready, for scripts, and nothing else.
     #[arg(long)]
     json: bool,
-    /// Keep the store and the provider file in this folder instead of throwing them away at the end.
+    /// Keep store and provider file in this folder instead of throwing them away at the end; with the same port
+    /// and seed the next demo goes on from there.
     #[arg(long, value_name = "FOLDER")]
     keep: Option<PathBuf>,
     /// Another seed makes another federation.
@@ -59,7 +60,7 @@ impl Demo {
     }
 
     fn port(&self, place: u16) -> u16 {
-        if self.port == 0 { 0 } else { self.port.saturating_add(place) }
+        if self.port == 0 { 0 } else { self.port + place }
     }
 
     async fn run_in(&self, folder: &Path, stop: CancellationToken) -> Result<(), Box<dyn Error>> {
@@ -69,19 +70,32 @@ impl Demo {
             }
         };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port(1)));
-        let issuer = Issuer::start(IssuerOptions { address, ..IssuerOptions::default() }).await?;
+        let issuer =
+            Issuer::start(IssuerOptions { address, ..IssuerOptions::default() }).await.map_err(other_port)?;
         let sites = Federation { port: self.port(2), ..Federation::new(self.seed, Params::demo()) };
-        let sites = sites.start(&issuer).await?;
-        say(format!("A federation of {} simulated sites, an issuer, a registry, a feeder.\n", sites.sites().len()));
+        let sites = sites.start(&issuer).await.map_err(other_port)?;
+        say(format!(
+            "A federation of {} simulated sites, an issuer, a registry, a feeder.\n",
+            sites.sites().len()
+        ));
 
         let admin = Subject::new("administrator").groups(["federation-admins"]).ttl(READER_SECONDS);
         let admin = issuer.token(&admin)?;
         let reader = issuer.token(&Subject::new("somebody").groups(["users"]).ttl(READER_SECONDS))?;
         let providers = folder.join("providers.yaml");
-        std::fs::create_dir_all(folder)?;
-        std::fs::write(&providers, sites.providers_yaml(&issuer.token(&sites.feeder().ttl(READER_SECONDS))?))?;
+        std::fs::create_dir_all(folder).map_err(|why| {
+            format!("the folder {} cannot be made: {why}. Choose another one with --keep", folder.display())
+        })?;
+        std::fs::write(
+            &providers,
+            sites.providers_yaml(&issuer.token(&sites.feeder().ttl(READER_SECONDS))?),
+        )?;
 
-        let service = Service::start(&settings(folder, self.port, issuer.url())?).await?;
+        let service = Service::start(&settings(folder, self.port, issuer.url())?).await;
+        let service = service.map_err(|error| match error {
+            StartError::Listen(why) => other_port(why),
+            other => other.to_string(),
+        })?;
         let registry = format!("http://{}/api/v1", service.address()?);
         let token = folder.join("admin.token");
         std::fs::write(&token, &admin)?;
@@ -95,8 +109,7 @@ impl Demo {
         self.feed(&feeder, &stop, &say).await?;
         if !stop.is_cancelled() {
             if self.json {
-                let ready =
-                    json!({ "registry": registry, "issuer": issuer.url(), "token": reader, "admin_token": admin });
+                let ready = json!({ "registry": registry, "issuer": issuer.url(), "token": reader, "admin_token": admin });
                 println!("{ready}");
             } else {
                 welcome(&registry, &issuer, &sites, &reader, &admin);
@@ -121,7 +134,9 @@ impl Demo {
         stop: &CancellationToken,
         say: &impl Fn(String),
     ) -> Result<(), Box<dyn Error>> {
-        for title in ["The feeder reads all sites:", "\nAnd once more; nothing changed, so nothing is written:"] {
+        for title in
+            ["The feeder reads all sites:", "\nAnd once more; nothing changed, so nothing is written:"]
+        {
             if stop.is_cancelled() {
                 break;
             }
@@ -131,7 +146,12 @@ impl Demo {
             let result = feeder::run_once(settings, observer, stop.clone()).await;
             match &result {
                 Ok(report) if report.failed() && !stop.is_cancelled() => {
-                    return Err(format!("the feeder failed:\n{}", report.table()).into());
+                    let kept = if self.keep.is_some() {
+                        "\nThe folder of --keep may hold a federation of another port or seed: give a new one"
+                    } else {
+                        ""
+                    };
+                    return Err(format!("the feeder failed:\n{report}{kept}").into());
                 }
                 Ok(_) if self.json => {}
                 Ok(_) => {
@@ -142,6 +162,11 @@ impl Demo {
         }
         Ok(())
     }
+}
+
+/// The demo has no settings in which a port could be changed.
+fn other_port(why: impl std::fmt::Display) -> String {
+    format!("{why}. In the demo: --port N takes N and the next two, --port 0 takes free ones")
 }
 
 fn settings(folder: &Path, port: u16, issuer: &str) -> Result<Settings, serde_json::Error> {

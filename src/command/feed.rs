@@ -84,11 +84,14 @@ pub fn tell(result: &Result<Report, feeder::Error>, json: bool) -> bool {
             println!("{}", text.unwrap_or_default());
             report.failed()
         }
-        // faults of the provider files, and why there was no run, were told while it ran
+        // faults of the provider files were told while it ran
         Ok(report) => {
             println!("{report}");
             report.failed()
         }
-        Err(_) => true,
+        Err(error) => {
+            eprintln!("fedreg: {error}");
+            true
+        }
     }
 }

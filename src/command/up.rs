@@ -26,12 +26,20 @@ pub async fn run(config: &Config) -> ExitCode {
     };
     let base = &loaded.settings.base_path;
     tracing::info!("listening on http://{address}{base} (docs: http://{address}{base}/docs)");
-    // the feeder talks to the registry beside it, and ends with it
+    // the feeder talks to the registry beside it, and ends with it; when it cannot start, both end
     let feeder = Settings { registry: format!("http://{address}{base}"), ..feeder };
-    let feeding = tokio::spawn(feeder::run_scheduled(feeder, progress::observer(), stop.clone(), |result| {
-        feed::tell(&result, false);
-    }));
-    service.run(stop.clone()).await;
+    let until = stop.clone();
+    let feeding = tokio::spawn(async move {
+        let finished = |result| {
+            feed::tell(&result, false);
+        };
+        let fed = feeder::run_scheduled(feeder, progress::observer(), until.clone(), finished).await;
+        if fed.is_err() {
+            until.cancel();
+        }
+        fed
+    });
+    service.run(stop).await;
     match feeding.await {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => failed(&error),

@@ -69,7 +69,8 @@ impl Connection {
         let stream = TcpStream::connect(target.address).await?;
         stream.set_nodelay(true)?;
         let Target { path, address, token } = target;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n");
         Ok(Self { stream, request: request.into_bytes(), buffer: vec![0; 1 << 18], held: 0 })
     }
 

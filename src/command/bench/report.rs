@@ -55,7 +55,11 @@ impl fmt::Display for Report {
             writeln!(f, "| {name} | {:.3} ms |", time.as_secs_f64() * 1e3)?;
         }
         let (created, linked) = self.created;
-        writeln!(f, "| write a provider of {created} nodes, {linked} relations, to disk | {:.2} ms |", self.commit.as_secs_f64() * 1e3)?;
+        writeln!(
+            f,
+            "| write a provider of {created} nodes, {linked} relations, to disk | {:.2} ms |",
+            self.commit.as_secs_f64() * 1e3
+        )?;
         writeln!(f, "\n| process | |\n|---|---|")?;
         writeln!(f, "| load the graph and listen | {:.0} ms |", self.start.as_secs_f64() * 1e3)?;
         writeln!(f, "| from exec to the first answer | {:.0} ms |", self.process_start.as_secs_f64() * 1e3)?;
