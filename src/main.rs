@@ -24,7 +24,9 @@ Examples:
   fedreg check --config fedreg.yaml       whether settings, store, issuers and provider files are in order
   fedreg serve --config fedreg.yaml       the registry
   fedreg feed --config fedreg.yaml        one run of the feeder; --schedule '*/10 * * * *' keeps it running
-  fedreg up --config fedreg.yaml          both in one process";
+  fedreg up --config fedreg.yaml          both in one process
+
+Every key of the settings can be given in the environment, which wins: FEDREG__STORE__PATH=/var/lib/fedreg.";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

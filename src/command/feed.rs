@@ -14,6 +14,7 @@ use std::{
 
 /// Run the feeder: once, or on a schedule.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Feed {
     #[command(flatten)]
     config: Config,

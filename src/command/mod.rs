@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// Where the settings are.
 #[derive(Args)]
 pub struct Config {
-    /// The settings, a YAML file; each key can also be given as FEDREG__SECTION__KEY in the environment.
+    /// The settings, a YAML file; each key can also be given in the environment.
     #[arg(long, short, env = "FEDREG_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 }
