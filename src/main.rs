@@ -20,13 +20,15 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  fedreg demo                             a simulated federation, registry and feeder, in one process
-  fedreg check --config fedreg.yaml       whether settings, store, issuers and provider files are in order
-  fedreg serve --config fedreg.yaml       the registry
-  fedreg feed --config fedreg.yaml        one run of the feeder; --schedule '*/10 * * * *' keeps it running
-  fedreg up --config fedreg.yaml          both in one process
+  fedreg demo                        a simulated federation, registry and feeder, in one process
+  fedreg check --config fedreg.yaml  are settings, store, issuers and provider files in order?
+  fedreg serve --config fedreg.yaml  the registry
+  fedreg feed --config fedreg.yaml   one run of the feeder; again and again with
+                                     --schedule '*/10 * * * *'
+  fedreg up --config fedreg.yaml     both in one process
 
-Every key of the settings can be given in the environment, which wins: FEDREG__STORE__PATH=/var/lib/fedreg.";
+Each key of the settings can be given in the environment, which wins:
+  FEDREG__STORE__PATH=/var/lib/fedreg fedreg serve";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
