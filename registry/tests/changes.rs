@@ -4,9 +4,7 @@
 
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::StdRng};
-use registry::graph::{
-    Export, Graph, change::ChangeSet, expand::Writer, out::Out, plan, select::Special, uid::Uid,
-};
+use registry::graph::{Export, Graph, change::ChangeSet, expand::Writer, plan, select::Special, uid::Uid};
 use schema::{Audience, Kind, Schema, document};
 use serde_json::Value as Json;
 use simulator::Params;
@@ -67,9 +65,9 @@ fn seen(graph: &Graph, provider: u32) -> Vec<Json> {
     let classes = services.flat_map(|service| graph.neighbours(service, "storage_classes"));
     let mut seen = Vec::new();
     for id in [provider].into_iter().chain(graph.neighbours(provider, "projects")).chain(classes) {
-        let mut out = Out::default();
+        let mut out = Vec::new();
         writer.node(id, &mut out);
-        seen.push(canonical(serde_json::from_slice(&out.into_text()).unwrap()));
+        seen.push(canonical(serde_json::from_slice(&out).unwrap()));
     }
     seen.sort_by_key(ToString::to_string);
     seen

@@ -7,7 +7,6 @@ use registry::{
     federation::{Author, Federation},
     graph::{
         expand::Writer,
-        out::Out,
         plan,
         select::{Special, select},
     },
@@ -77,10 +76,10 @@ async fn a_declared_field_is_everywhere() {
     let snapshot = federation.snapshot();
     for audience in [Audience::Private, Audience::Public] {
         let special = Special::default();
-        let mut out = Out::default();
+        let mut out = Vec::new();
         Writer { graph: &snapshot.graph, audience, extended: false, special: &special }
             .node(painted[0], &mut out);
-        let json: Json = serde_json::from_slice(&out.into_text()).unwrap();
+        let json: Json = serde_json::from_slice(&out).unwrap();
         assert_eq!(json["colour"], "red", "{audience:?}");
     }
 

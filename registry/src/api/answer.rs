@@ -3,11 +3,7 @@
 use super::caller::Caller;
 use crate::{
     federation::Snapshot,
-    graph::{
-        expand::Writer,
-        out::{Out, PIECE},
-        select::Special,
-    },
+    graph::{expand::Writer, select::Special},
 };
 use axum::{
     body::Body,
@@ -17,11 +13,11 @@ use axum::{
 use bytes::Bytes;
 use futures::stream;
 use schema::Audience;
-use std::{collections::VecDeque, convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
-/// Answers up to this size, and any that can be kept, are written before they are sent, so that they have a length.
-/// Larger ones are written while they are sent, a piece at a time, and cost no more memory than that.
-const WHOLE: usize = 256 << 10;
+/// Answers up to this size, and any that can be kept, are written before they are sent: one block that leaves with
+/// the fewest system calls, and has a length. Larger ones are written while they are sent, in pieces of this size.
+const PIECE: usize = 256 << 10;
 
 /// The state of a representation: the revision of the whole graph, and whom it is for.
 pub(super) fn etag(snapshot: &Snapshot, audience: Audience) -> HeaderValue {
@@ -61,7 +57,7 @@ pub(super) fn question(caller: &Caller, path_and_query: &str) -> String {
 
 /// The answer kept for a question.
 pub(super) fn kept(snapshot: &Snapshot, question: &str, etag: &HeaderValue) -> Option<Response> {
-    snapshot.answers.get(question).map(|pieces| whole(StatusCode::OK, pieces, etag))
+    snapshot.answers.get(question).map(|bytes| respond(StatusCode::OK, Body::from(bytes), etag))
 }
 
 /// Writes the nodes, and keeps the answer to a question that others may ask too.
@@ -72,22 +68,22 @@ pub(super) fn write(
     etag: &HeaderValue,
     status: StatusCode,
 ) -> Response {
-    let most = question.map_or(0, |_| snapshot.answers.largest()).max(WHOLE);
+    let most = question.map_or(0, |_| snapshot.answers.largest()).max(PIECE);
     let mut progress = Progress { snapshot, wanted, next: 0, done: false };
-    let written: Arc<[Bytes]> = progress.write(most).into();
+    let first = progress.write(most);
     if progress.done {
         if let Some(question) = question {
-            progress.snapshot.answers.put(question, &written);
+            progress.snapshot.answers.put(question, &first);
         }
-        return whole(status, written, etag);
+        return respond(status, Body::from(first), etag);
     }
-    let queue: VecDeque<Bytes> = written.iter().cloned().collect();
-    let rest = stream::unfold((queue, progress), |(mut queue, mut progress)| async move {
-        if queue.is_empty() && !progress.done {
-            queue.extend(progress.write(PIECE));
-        }
-        let piece = queue.pop_front()?;
-        Some((Ok::<_, Infallible>(piece), (queue, progress)))
+    let rest = stream::unfold((Some(first), progress), |(first, mut progress)| async move {
+        let piece = match first {
+            Some(first) => first,
+            None if progress.done => return None,
+            None => progress.write(PIECE),
+        };
+        Some((Ok::<_, Infallible>(piece), (None, progress)))
     });
     respond(status, Body::from_stream(rest), etag)
 }
@@ -106,18 +102,6 @@ pub(super) fn unchanged(snapshot: &Snapshot) -> Response {
     (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response()
 }
 
-/// An answer that is there from its first byte to its last.
-fn whole(status: StatusCode, pieces: Arc<[Bytes]>, etag: &HeaderValue) -> Response {
-    if let [piece] = &*pieces {
-        return respond(status, Body::from(piece.clone()), etag);
-    }
-    let length = pieces.iter().map(Bytes::len).sum::<usize>();
-    let each = (0..pieces.len()).map(move |place| Ok::<_, Infallible>(pieces[place].clone()));
-    let mut response = respond(status, Body::from_stream(stream::iter(each)), etag);
-    response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-    response
-}
-
 fn respond(status: StatusCode, body: Body, etag: &HeaderValue) -> Response {
     let json = HeaderValue::from_static("application/json");
     let vary = HeaderValue::from_static("authorization, accept-encoding");
@@ -134,29 +118,29 @@ struct Progress {
 
 impl Progress {
     /// At least `size` bytes of the answer, or its end.
-    fn write(&mut self, size: usize) -> Vec<Bytes> {
+    fn write(&mut self, size: usize) -> Bytes {
         let Wanted { ids, list, audience, extended, special } = &self.wanted;
         let graph = &self.snapshot.graph;
         let writer = Writer { graph, audience: *audience, extended: *extended, special };
-        let mut out = Out::with_capacity(if *extended { PIECE } else { 64 + ids.len() * 512 });
+        let about = (ids.len() - self.next) * if *extended { 2048 } else { 512 };
+        let mut out = Vec::with_capacity(about.clamp(1024, size));
         if *list && self.next == 0 {
-            out.open.push(b'[');
+            out.push(b'[');
         }
         while let Some(id) = ids.get(self.next) {
             if self.next > 0 {
-                out.open.push(b',');
+                out.push(b',');
             }
             writer.node(*id, &mut out);
-            out.breathe();
             self.next += 1;
             if out.len() >= size && self.next < ids.len() {
-                return out.into_pieces();
+                return out.into();
             }
         }
         if *list {
-            out.open.push(b']');
+            out.push(b']');
         }
         self.done = true;
-        out.into_pieces()
+        out.into()
     }
 }

@@ -1,6 +1,6 @@
 //! Writing nodes and what they are related to, straight from the graph into the answer.
 
-use super::{Graph, out::Out, select::Special};
+use super::{Graph, select::Special};
 use schema::{Audience, Expansion, Kind, view::write_key};
 
 /// Writes nodes of one snapshot in one shape.
@@ -18,21 +18,21 @@ pub struct Writer<'a> {
 
 impl Writer<'_> {
     /// Appends a node.
-    pub fn node(&self, id: u32, out: &mut Out) {
+    pub fn node(&self, id: u32, out: &mut Vec<u8>) {
         let record = self.graph.record(id);
-        record.plain(self.graph.schema, self.audience).open(self.extended, &mut out.open);
+        record.plain(self.graph.schema, self.audience).open(self.extended, out);
         if self.extended {
             let entity = self.graph.schema.entity(record.kind);
             self.branches(id, &entity.extended, self.audience, entity.decl.v1, out);
         }
-        out.open.push(b'}');
+        out.push(b'}');
     }
 
-    fn branches(&self, id: u32, branches: &[Expansion], audience: Audience, v1: bool, out: &mut Out) {
+    fn branches(&self, id: u32, branches: &[Expansion], audience: Audience, v1: bool, out: &mut Vec<u8>) {
         let node = self.graph.node(id);
         for branch in branches {
             let Some(slot) = branch.slots[node.record.kind.index()] else { continue };
-            out.open.extend_from_slice(&branch.key);
+            out.extend_from_slice(&branch.key);
             let shape = Shape {
                 branch,
                 parent: id,
@@ -47,23 +47,23 @@ impl Writer<'_> {
             } else {
                 match node.links[usize::from(slot)].iter().find(|other| self.shows(*other, shape)) {
                     Some(other) => self.related(other, shape, out),
-                    None => out.open.extend_from_slice(b"null"),
+                    None => out.extend_from_slice(b"null"),
                 }
             }
         }
     }
 
-    fn list(&self, ids: impl Iterator<Item = u32>, shape: Shape, out: &mut Out) {
-        out.open.push(b'[');
+    fn list(&self, ids: impl Iterator<Item = u32>, shape: Shape, out: &mut Vec<u8>) {
+        out.push(b'[');
         let mut first = true;
         for id in ids.filter(|id| self.shows(*id, shape)) {
             if !first {
-                out.open.push(b',');
+                out.push(b',');
             }
             first = false;
             self.related(id, shape, out);
         }
-        out.open.push(b']');
+        out.push(b']');
     }
 
     fn shows(&self, id: u32, shape: Shape) -> bool {
@@ -74,30 +74,29 @@ impl Writer<'_> {
             && (self.special.is_empty() || self.special.keeps(self.graph, shape.branch.name, id))
     }
 
-    fn related(&self, id: u32, shape: Shape, out: &mut Out) {
+    fn related(&self, id: u32, shape: Shape, out: &mut Vec<u8>) {
         let Shape { branch, parent, audience, v1 } = shape;
-        self.graph.record(id).plain(self.graph.schema, audience).open(false, &mut out.open);
+        self.graph.record(id).plain(self.graph.schema, audience).open(false, out);
         if let Some(relation) = branch.properties {
             self.relationship(relation, parent, id, out);
         }
         self.branches(id, &branch.branches, audience, v1, out);
-        out.open.push(b'}');
-        out.breathe();
+        out.push(b'}');
     }
 
-    fn relationship(&self, relation: u8, parent: u32, id: u32, out: &mut Out) {
+    fn relationship(&self, relation: u8, parent: u32, id: u32, out: &mut Vec<u8>) {
         let outgoing = self.graph.entity(parent).end(relation, true).is_some();
         let (from, to) = if outgoing { (parent, id) } else { (id, parent) };
         let values = self.graph.properties(relation, from, to);
-        out.open.extend_from_slice(b",\"relationship\":{");
+        out.extend_from_slice(b",\"relationship\":{");
         for (i, field) in self.graph.schema.relation(relation).decl.properties.iter().enumerate() {
             if i > 0 {
-                out.open.push(b',');
+                out.push(b',');
             }
-            write_key(field.name, &mut out.open);
-            values.get(i).unwrap_or(&schema::Value::Null).write_v1(field, &mut out.open);
+            write_key(field.name, out);
+            values.get(i).unwrap_or(&schema::Value::Null).write_v1(field, out);
         }
-        out.open.push(b'}');
+        out.push(b'}');
     }
 
     /// What a project can use: its own, and what is shared on the services on which it has a quota.

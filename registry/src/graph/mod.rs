@@ -6,7 +6,6 @@ pub mod arena;
 pub mod change;
 pub mod expand;
 pub mod ids;
-pub mod out;
 pub mod plan;
 pub mod select;
 pub mod uid;

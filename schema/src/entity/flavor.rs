@@ -16,7 +16,7 @@ pub const FLAVOR: Entity = Entity {
     doc: "A size of virtual machines.",
     fields: &[&[
         DESCRIPTION,
-        text("name").required().public().indexed().doc("Its name; names may repeat."),
+        text("name").required().public().doc("Its name; names may repeat."),
         text("uuid").required().public().indexed().doc("Its id at its provider, kept as written."),
         size("disk").unit("GiB").doc("Root disk."),
         size("ram").unit("MiB").doc("Memory."),

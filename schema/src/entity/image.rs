@@ -14,7 +14,7 @@ pub const IMAGE: Entity = Entity {
     doc: "A disk image that virtual machines start from.",
     fields: &[&[
         DESCRIPTION,
-        text("name").required().public().indexed().doc("Its name."),
+        text("name").required().public().doc("Its name."),
         text("uuid").required().public().indexed().doc("Its id at its provider, kept as written."),
         choice("os_type", "ImageOS", &["Linux", "Windows", "MacOS"]).doc("Operating system."),
         text("os_distro").doc("Distribution, as Glance writes it."),

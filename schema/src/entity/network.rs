@@ -14,7 +14,7 @@ pub const NETWORK: Entity = Entity {
     doc: "A network that virtual machines can be attached to.",
     fields: &[&[
         DESCRIPTION,
-        text("name").required().public().indexed().doc("Its name."),
+        text("name").required().public().doc("Its name."),
         text("uuid").required().public().indexed().doc("Its id at its provider, kept as written."),
         flag("is_router_external").doc("Leads outside; floating IPs come from it."),
         flag("is_default").doc("The one to take when nothing else is asked for."),
