@@ -47,7 +47,7 @@ impl Bench {
     pub async fn run(self) -> ExitCode {
         for nodes in &self.nodes {
             match self.measure(*nodes).await {
-                Ok(report) => println!("{report}"),
+                Ok(report) => super::print(&report),
                 Err(error) => {
                     return super::failed(&format!("the benchmark of {nodes} nodes failed: {error}"));
                 }

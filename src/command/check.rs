@@ -1,6 +1,6 @@
 //! `fedreg check`
 
-use super::{Config, failed, settings};
+use super::{Config, failed, print, settings};
 use registry::{
     auth::{Authenticator, SystemClock},
     graph::Graph,
@@ -17,16 +17,14 @@ pub async fn run(config: &Config) -> ExitCode {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    println!(
-        "settings        ok{}",
-        loaded.file().map(|file| format!(": {}", file.display())).unwrap_or_default()
-    );
+    let file = loaded.file().map(|file| format!(": {}", file.display()));
+    print(&format!("settings        ok{}", file.unwrap_or_default()));
     let mut good = true;
     let mut say = |what: &str, result: Result<String, String>| match result {
-        Ok(text) => println!("{what:<15} ok: {text}"),
+        Ok(text) => print(&format!("{what:<15} ok: {text}")),
         Err(text) => {
             good = false;
-            println!("{what:<15} NOT ok: {text}");
+            print(&format!("{what:<15} NOT ok: {text}"));
         }
     };
     say("store", store(&loaded.settings).await);

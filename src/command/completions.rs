@@ -14,7 +14,9 @@ pub struct Completions {
 impl Completions {
     /// Prints them.
     pub fn run(self) -> ExitCode {
-        clap_complete::generate(self.shell, &mut crate::Cli::command(), "fedreg", &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut crate::Cli::command(), "fedreg", &mut script);
+        super::print(&String::from_utf8_lossy(&script));
         ExitCode::SUCCESS
     }
 }

@@ -1,6 +1,6 @@
 //! `fedreg demo`: everything at once, on loopback, with nothing to install or configure.
 
-use super::{failed, feed, stopped};
+use super::{failed, feed, print, stopped};
 use clap::Args;
 use feeder::progress;
 use registry::{
@@ -66,7 +66,7 @@ impl Demo {
     async fn run_in(&self, folder: &Path, stop: CancellationToken) -> Result<(), Box<dyn Error>> {
         let say = |text: String| {
             if !self.json {
-                println!("{text}");
+                print(&text);
             }
         };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port(1)));
@@ -110,7 +110,7 @@ impl Demo {
         if !stop.is_cancelled() {
             if self.json {
                 let ready = json!({ "registry": registry, "issuer": issuer.url(), "token": reader, "admin_token": admin });
-                println!("{ready}");
+                print(&ready);
             } else {
                 welcome(&registry, &issuer, &sites, &reader, &admin);
             }
@@ -184,7 +184,7 @@ fn settings(folder: &Path, port: u16, issuer: &str) -> Result<Settings, serde_js
 fn welcome(registry: &str, issuer: &Issuer, sites: &Running, reader: &str, admin: &str) {
     let group = sites.feeder().groups.first().cloned().unwrap_or_default();
     let curl = "curl -s -H \"Authorization: Bearer $TOKEN\"";
-    println!(
+    print(&format!(
         "
 The registry   {registry}
 Its page       {registry}/docs
@@ -205,5 +205,5 @@ Administrators write: export ADMIN={admin}
 
 Ctrl-C ends it.",
         issuer = issuer.url(),
-    );
+    ));
 }

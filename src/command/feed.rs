@@ -1,6 +1,6 @@
 //! `fedreg feed`
 
-use super::{Config, failed, settings, stopped};
+use super::{Config, failed, print, settings, stopped};
 use clap::Args;
 use feeder::{Report, Settings, progress};
 use std::{
@@ -81,13 +81,12 @@ impl Feed {
 pub fn tell(result: &Result<Report, feeder::Error>, json: bool) -> bool {
     match result {
         Ok(report) if json => {
-            let text = serde_json::to_string(report);
-            println!("{}", text.unwrap_or_default());
+            print(&serde_json::to_string(report).unwrap_or_default());
             report.failed()
         }
         // faults of the provider files were told while it ran
         Ok(report) => {
-            println!("{report}");
+            print(report);
             report.failed()
         }
         Err(error) => {

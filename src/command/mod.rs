@@ -11,7 +11,7 @@ mod up;
 
 use clap::{Args, Subcommand};
 use registry::settings::{Loaded, Settings};
-use std::{fmt::Display, path::PathBuf, process::ExitCode};
+use std::{fmt::Display, io::Write, path::PathBuf, process::ExitCode};
 use tokio_util::sync::CancellationToken;
 
 /// Where the settings are.
@@ -36,7 +36,7 @@ pub enum Command {
     /// Say whether settings, store, issuers and provider files are in order.
     Check(Config),
     /// Print the OpenAPI document.
-    Openapi(Config),
+    Openapi(openapi::Openapi),
     /// Measure: reads against constants, change sets, memory, start-up.
     Bench(bench::Bench),
     /// Print the completions of a shell.
@@ -51,10 +51,15 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Up(config) => up::run(&config).await,
         Command::Demo(demo) => demo.run().await,
         Command::Check(config) => check::run(&config).await,
-        Command::Openapi(config) => openapi::run(&config),
+        Command::Openapi(openapi) => openapi.run(),
         Command::Bench(bench) => bench.run().await,
         Command::Completions(completions) => completions.run(),
     }
+}
+
+/// Prints a result. That nobody reads it any more (`fedreg openapi | head`) is no reason to fail.
+fn print(text: &dyn Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Says what went wrong and what to do, and that it did.

@@ -1,19 +1,48 @@
 //! `fedreg openapi`
 
 use super::{Config, failed, settings};
+use clap::{Args, ValueEnum};
+use registry::api;
 use std::process::ExitCode;
 
-/// Prints the OpenAPI document of the configured base path.
-pub fn run(config: &Config) -> ExitCode {
-    let loaded = match settings(config) {
-        Ok(loaded) => loaded,
-        Err(code) => return code,
-    };
-    match registry::api::openapi(&loaded.settings.base_path).to_pretty_json() {
-        Ok(json) => {
-            println!("{json}");
-            ExitCode::SUCCESS
+/// Print the OpenAPI document of the configured base path.
+#[derive(Args)]
+pub struct Openapi {
+    #[command(flatten)]
+    config: Config,
+    /// The version of OpenAPI to print it in.
+    #[arg(long, value_enum, default_value_t)]
+    version: Version,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Version {
+    /// For tools that do not know 3.1.
+    #[value(name = "3.0")]
+    V3_0,
+    #[default]
+    #[value(name = "3.1")]
+    V3_1,
+}
+
+impl Openapi {
+    /// Prints it.
+    pub fn run(self) -> ExitCode {
+        let loaded = match settings(&self.config) {
+            Ok(loaded) => loaded,
+            Err(code) => return code,
+        };
+        let base_path = &loaded.settings.base_path;
+        let printed = match self.version {
+            Version::V3_0 => api::openapi_3_0(base_path).and_then(|json| serde_json::to_string_pretty(&json)),
+            Version::V3_1 => api::openapi(base_path).to_pretty_json(),
+        };
+        match printed {
+            Ok(json) => {
+                println!("{json}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => failed(&error),
         }
-        Err(error) => failed(&error),
     }
 }
