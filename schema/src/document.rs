@@ -1,16 +1,17 @@
 //! Provider documents: read from JSON with every fault found at once, and checked as a whole.
 
+mod check;
+
 use crate::{
     Kind,
     entity::{Child, Projects, quota::Use},
-    fault::{Fault, Loc},
+    fault::{Fault, Faults, Loc},
     field::{Field, Otherwise},
-    read,
+    read::{self, short},
     schema::{EntityInfo, Schema},
     value::Value,
 };
 use serde_json::{Map, Value as Json};
-use std::collections::HashSet;
 
 /// One entity of a document with all that stands below it.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +22,7 @@ pub struct Item {
     pub values: Vec<Option<Value>>,
     /// Whether all projects may use it; false where the entity knows no sharing.
     pub shared: bool,
-    /// The uuids of the projects that it names.
+    /// The uuids of the projects that it names, as often as it names them.
     pub projects: Vec<String>,
     /// What the relation to its parent holds, where that has properties.
     pub relationship: Vec<Value>,
@@ -37,6 +38,18 @@ pub struct Reading {
 }
 
 impl Item {
+    /// In the place of what is no object, so that what follows in its list keeps its place.
+    fn unread(entity: &EntityInfo) -> Self {
+        Self {
+            kind: entity.kind,
+            values: vec![None; entity.fields.len()],
+            shared: false,
+            projects: Vec::new(),
+            relationship: Vec::new(),
+            children: vec![None; entity.decl.children.len()],
+        }
+    }
+
     /// What a field holds: as said, else the default.
     pub fn value(&self, entity: &EntityInfo, place: usize) -> Value {
         self.values[place].clone().unwrap_or_else(|| entity.fields[place].default_value())
@@ -71,14 +84,9 @@ pub fn provider(
     reading: Reading,
     stored: &[String],
 ) -> Result<Item, Vec<Fault>> {
-    let mut reader = Reader { schema, reading, path: vec!["body".into()], faults: Vec::new() };
+    let mut reader = Reader { schema, reading, path: vec!["body".into()], faults: Faults::default() };
     let item = reader.item(Kind::Provider, &[], json);
-    let mut faults = reader.faults;
-    let Some(item) = item else { return Err(faults) };
-    let mut check = Check::new(schema, &item, stored);
-    check.below(&item);
-    faults.extend(check.faults);
-    if faults.is_empty() { Ok(item) } else { Err(faults) }
+    check::whole(schema, &item, stored, reader.faults).unless(item)
 }
 
 /// What a patch says: places and values. Fields that are no part of a patch are faults.
@@ -86,19 +94,16 @@ pub fn patch(entity: &EntityInfo, json: &Json, reading: Reading) -> Result<Vec<(
     let path = [Loc::from("body")];
     let Some(object) = json.as_object() else { return Err(vec![no_object(&path)]) };
     let mut said = Vec::new();
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     for (place, field) in entity.fields.iter().enumerate() {
         let Some(json) = object.get(field.name) else { continue };
-        match read::field(field, json, &path) {
-            Ok(value) => said.push((place, value.unwrap_or_else(|| field.default_value()))),
-            Err(fault) => faults.push(fault),
-        }
+        let value = read::field_with(field, json, &path, &mut |fault| faults.push(fault));
+        said.push((place, value.unwrap_or_else(|| field.default_value())));
     }
     let known = |name: &str| entity.field(name).is_some();
-    faults.extend(unknown(object, known, &path, reading, || {
-        entity.fields.iter().map(|field| field.name).collect()
-    }));
-    if faults.is_empty() { Ok(said) } else { Err(faults) }
+    let names = || entity.fields.iter().map(|field| field.name).collect();
+    faults.extend(unknown(object, known, &path, reading, names));
+    faults.unless(said)
 }
 
 /// The rules between fields that values break.
@@ -111,18 +116,17 @@ struct Reader<'a> {
     schema: &'a Schema,
     reading: Reading,
     path: Vec<Loc>,
-    faults: Vec<Fault>,
+    faults: Faults,
 }
 
 impl Reader<'_> {
-    fn item(&mut self, kind: Kind, relationship: &[Field], json: &Json) -> Option<Item> {
+    fn item(&mut self, kind: Kind, relationship: &[Field], json: &Json) -> Item {
         let schema = self.schema;
         let entity = schema.entity(kind);
         let Some(object) = json.as_object() else {
             self.faults.push(no_object(&self.path));
-            return None;
+            return Item::unread(entity);
         };
-        let before = self.faults.len();
         let values = self.fields(&entity.fields, object);
         let relationship =
             if relationship.is_empty() { Vec::new() } else { self.relationship(relationship, object) };
@@ -143,33 +147,37 @@ impl Reader<'_> {
             let fields = entity.fields.iter().map(|field| field.name);
             fields
                 .chain(entity.decl.children.iter().map(|child| child.name))
-                .chain(["project", "projects"])
+                .chain(["project", "projects", "is_shared", "relationship"])
                 .collect()
         };
         self.faults.extend(unknown(object, takes, &self.path, self.reading, names));
 
         let item = Item { kind, values, shared, projects, relationship, children };
-        if self.faults.len() == before {
-            let get = |name: &str| item.get(schema, name);
-            self.faults.extend(broken_rules(entity, &get, &self.path));
-        }
-        Some(item)
+        let get = |name: &str| item.get(schema, name);
+        self.faults.extend(broken_rules(entity, &get, &self.path).into_iter());
+        item
     }
 
+    /// What the fields say; null in the place of what could not be read, which breaks no rule and equals no key.
     fn fields(&mut self, fields: &[Field], object: &Map<String, Json>) -> Vec<Option<Value>> {
         let mut values = Vec::with_capacity(fields.len());
         for field in fields {
-            let read = match object.get(field.name) {
-                Some(json) => read::field(field, json, &self.path),
-                None if field.otherwise == Otherwise::Required => {
-                    Err(fault(&self.path, &[field.name.into()], "field required", "value_error.missing"))
-                }
-                None => Ok(None),
-            };
-            values.push(read.unwrap_or_else(|fault| {
+            let mut good = true;
+            let mut note = |fault| {
+                good = false;
                 self.faults.push(fault);
-                None
-            }));
+            };
+            let value = match object.get(field.name) {
+                Some(json) => read::field_with(field, json, &self.path, &mut note),
+                None => {
+                    if field.otherwise == Otherwise::Required {
+                        let at = [field.name.into()];
+                        note(fault(&self.path, &at, "field required", "value_error.missing"));
+                    }
+                    None
+                }
+            };
+            values.push(if good { value } else { Some(Value::Null) });
         }
         values
     }
@@ -220,33 +228,10 @@ impl Reader<'_> {
     }
 
     fn sharing(&mut self, object: &Map<String, Json>) -> (bool, Vec<String>) {
-        let mut projects = Vec::new();
-        match object.get("projects") {
-            None | Some(Json::Null) => {}
-            Some(Json::Array(items)) => {
-                for (i, item) in items.iter().enumerate() {
-                    match item.as_str() {
-                        Some(project) if projects.iter().any(|known| known == project) => {}
-                        Some(project) => projects.push(project.to_owned()),
-                        None => {
-                            let msg = "value is not a text: write the uuid of a project";
-                            self.faults.push(fault(
-                                &self.path,
-                                &["projects".into(), i.into()],
-                                msg,
-                                "type_error.str",
-                            ));
-                        }
-                    }
-                }
-            }
-            Some(_) => {
-                let msg = "value is not a valid list";
-                self.faults.push(fault(&self.path, &["projects".into()], msg, "type_error.list"));
-            }
-        }
+        let listed = object.get("projects").filter(|json| !json.is_null());
+        let projects = listed.map_or_else(Vec::new, |json| self.project_list(json));
         let shared = match object.get("is_shared") {
-            None | Some(Json::Null) => !object.get("projects").is_some_and(Json::is_array),
+            None | Some(Json::Null) => !listed.is_some_and(Json::is_array),
             Some(Json::Bool(shared)) => *shared,
             Some(_) => {
                 let msg = "value is not a boolean: write true or false";
@@ -257,14 +242,27 @@ impl Reader<'_> {
         if shared {
             return (true, Vec::new());
         }
-        if projects.is_empty()
-            && !object.get("projects").is_some_and(|json| matches!(json, Json::Array(a) if !a.is_empty()))
-        {
+        if listed.is_none_or(|json| json.as_array().is_some_and(Vec::is_empty)) {
             let msg =
                 "a private resource names the projects that may use it: list at least one, or set is_shared";
             self.faults.push(fault(&self.path, &["projects".into()], msg, "value_error.missing"));
         }
         (false, projects)
+    }
+
+    /// The uuids in a list of projects; none when one of them cannot be read, so that each keeps its place.
+    fn project_list(&mut self, json: &Json) -> Vec<String> {
+        let Some(items) = json.as_array() else {
+            let msg = "value is not a valid list";
+            self.faults.push(fault(&self.path, &["projects".into()], msg, "type_error.list"));
+            return Vec::new();
+        };
+        for (i, _) in items.iter().enumerate().filter(|(_, item)| !item.is_string()) {
+            let msg = "value is not a text: write the uuid of a project";
+            self.faults.push(fault(&self.path, &["projects".into(), i.into()], msg, "type_error.str"));
+        }
+        let uuids = items.iter().map(|item| item.as_str().map(str::to_owned));
+        uuids.collect::<Option<_>>().unwrap_or_default()
     }
 
     fn child(&mut self, parent: &EntityInfo, child: &Child, object: &Map<String, Json>) -> Option<Vec<Item>> {
@@ -277,7 +275,7 @@ impl Reader<'_> {
                 let mut items = Vec::with_capacity(list.len());
                 for (i, json) in list.iter().enumerate() {
                     self.path.push(i.into());
-                    items.extend(self.item(child.kind, properties, json));
+                    items.push(self.item(child.kind, properties, json));
                     self.path.pop();
                 }
                 items
@@ -286,116 +284,10 @@ impl Reader<'_> {
                 self.faults.push(fault(&self.path, &[], "value is not a valid list", "type_error.list"));
                 Vec::new()
             }
-            json => self.item(child.kind, properties, json).into_iter().collect(),
+            json => vec![self.item(child.kind, properties, json)],
         };
         self.path.pop();
         Some(items)
-    }
-}
-
-/// Rules over the whole document: keys that repeat, projects that are not there.
-struct Check<'a> {
-    schema: &'a Schema,
-    projects: HashSet<String>,
-    /// The SLAs, and the projects with an SLA, that were seen.
-    slas: HashSet<String>,
-    path: Vec<Loc>,
-    faults: Vec<Fault>,
-}
-
-impl<'a> Check<'a> {
-    fn new(schema: &'a Schema, provider: &Item, stored: &[String]) -> Self {
-        let place =
-            schema.entity(Kind::Provider).decl.children.iter().position(|child| child.kind == Kind::Project);
-        let named = place.and_then(|place| provider.children[place].as_ref());
-        let uuid = |project: &Item| project.get(schema, "uuid").as_str().map(str::to_owned);
-        let projects = match named {
-            Some(named) => named.iter().filter_map(uuid).collect(),
-            None => stored.iter().cloned().collect(),
-        };
-        Self { schema, projects, slas: HashSet::new(), path: vec!["body".into()], faults: Vec::new() }
-    }
-
-    fn below(&mut self, parent: &Item) {
-        let schema = self.schema;
-        for (child, items) in schema.entity(parent.kind).decl.children.iter().zip(&parent.children) {
-            self.path.push(child.name.into());
-            let mut seen = HashSet::new();
-            for (i, item) in items.iter().flatten().enumerate() {
-                if child.many {
-                    self.path.push(i.into());
-                    self.repeats(item, &mut seen);
-                }
-                self.names_projects(item);
-                if item.kind == Kind::Sla {
-                    self.sla(item);
-                }
-                self.below(item);
-                if child.many {
-                    self.path.pop();
-                }
-            }
-            self.path.pop();
-        }
-    }
-
-    /// Two items of one list with the same key.
-    fn repeats(&mut self, item: &Item, seen: &mut HashSet<(usize, String)>) {
-        let schema = self.schema;
-        let entity = schema.entity(item.kind);
-        for (which, key) in entity.decl.keys.iter().enumerate() {
-            let values: Vec<Value> = key.iter().map(|name| item.get(schema, name)).collect();
-            if values.iter().any(Value::is_null) {
-                continue;
-            }
-            let text = values
-                .iter()
-                .map(|value| value.as_str().unwrap_or_default())
-                .collect::<Vec<_>>()
-                .join("', '");
-            if !seen.insert((which, text.clone())) {
-                let msg = format!("There are multiple items with identical {}: {text}", key.join(", "));
-                self.faults.push(fault(&self.path, &[key[0].into()], msg, "assertion_error"));
-            }
-        }
-        if entity.decl.keys.is_empty() {
-            let project = item.projects.first().cloned().unwrap_or_default();
-            let text = format!("{project} {:?}", item.quota_use(schema));
-            if !seen.insert((usize::MAX, text)) {
-                let what = match item.quota_use(schema) {
-                    Use::Limit => "quota (neither usage nor per_user)",
-                    Use::PerUser => "per_user quota",
-                    Use::Usage => "usage quota",
-                };
-                let msg = format!("the project {project} has more than one {what} on this service");
-                self.faults.push(fault(&self.path, &["project".into()], msg, "assertion_error"));
-            }
-        }
-    }
-
-    fn names_projects(&mut self, item: &Item) {
-        let sharing = self.schema.entity(item.kind).decl.projects == Projects::Sharing;
-        for (i, project) in
-            item.projects.iter().enumerate().filter(|(_, name)| !self.projects.contains(*name))
-        {
-            let msg = format!("the project {project} is not in this provider's projects");
-            let at: &[Loc] = if sharing { &["projects".into(), i.into()] } else { &["project".into()] };
-            self.faults.push(fault(&self.path, at, msg, "assertion_error"));
-        }
-    }
-
-    fn sla(&mut self, sla: &Item) {
-        let doc = sla.get(self.schema, "doc_uuid").as_str().unwrap_or_default().to_owned();
-        if !self.slas.insert(format!("sla {doc}")) {
-            let msg = format!("the SLA {doc} is used by two user groups");
-            self.faults.push(fault(&self.path, &["doc_uuid".into()], msg, "assertion_error"));
-        }
-        for project in &sla.projects {
-            if !self.slas.insert(format!("project {project}")) {
-                let msg = format!("the project {project} is used by two user groups");
-                self.faults.push(fault(&self.path, &["project".into()], msg, "assertion_error"));
-            }
-        }
     }
 }
 
@@ -407,21 +299,21 @@ fn no_object(path: &[Loc]) -> Fault {
     fault(path, &[], "value is not a valid object", "type_error.dict")
 }
 
+/// The fields that an object should not have, with the names of those that might be meant.
 fn unknown(
     object: &Map<String, Json>,
     known: impl Fn(&str) -> bool,
     path: &[Loc],
     reading: Reading,
     names: impl Fn() -> Vec<&'static str>,
-) -> Vec<Fault> {
-    if reading.lenient {
-        return Vec::new();
-    }
-    let strange = object.keys().filter(|name| !known(name));
-    let refuse = |name: &String| {
+) -> impl Iterator<Item = Fault> {
+    let strange = object.keys().filter(move |_| !reading.lenient);
+    strange.filter_map(move |name| {
+        if known(name) {
+            return None;
+        }
         let near = crate::nearest(name, names().into_iter().filter(|name| known(name)));
-        let msg = format!("unknown field '{name}'{}", read::did_you_mean(near));
-        fault(path, &[name.as_str().into()], msg, "value_error.extra")
-    };
-    strange.map(refuse).collect()
+        let msg = format!("unknown field '{}'{}", short(name), read::did_you_mean(near));
+        Some(fault(path, &[name.as_str().into()], msg, "value_error.extra"))
+    })
 }

@@ -48,6 +48,50 @@ impl Fault {
     }
 }
 
+/// Faults in the order in which they are found. All of them, up to a number that nobody reads to its end: a body of
+/// a million faults is not answered with a larger one.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    found: Vec<Fault>,
+    left_out: bool,
+}
+
+impl Faults {
+    const MOST: usize = 1000;
+
+    pub fn push(&mut self, fault: Fault) {
+        if self.is_full() {
+            self.left_out = true;
+        } else {
+            self.found.push(fault);
+        }
+    }
+
+    /// Takes no more than there is room for.
+    pub fn extend(&mut self, faults: impl Iterator<Item = Fault>) {
+        for fault in faults {
+            self.push(fault);
+            if self.left_out {
+                break;
+            }
+        }
+    }
+
+    /// Further ones are left out.
+    pub fn is_full(&self) -> bool {
+        self.found.len() >= Self::MOST
+    }
+
+    /// What was asked for when nothing is wrong, else all that is.
+    pub fn unless<T>(mut self, good: T) -> Result<T, Vec<Fault>> {
+        if self.left_out {
+            let msg = format!("there are more faults: these are the first {}", Self::MOST);
+            self.found.push(Fault::body(msg, "value_error.more"));
+        }
+        if self.found.is_empty() { Ok(good) } else { Err(self.found) }
+    }
+}
+
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (i, step) in self.loc.iter().enumerate() {

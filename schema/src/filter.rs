@@ -14,8 +14,8 @@ use regex::{Regex, RegexBuilder};
 pub struct ListQuery {
     /// All of these must hold.
     pub filters: Vec<Filter>,
-    /// The field to sort by, and whether descending.
-    pub sort: Option<(usize, bool)>,
+    /// What to sort by, and whether descending.
+    pub sort: Option<(By, bool)>,
     /// Entries to leave out at the front.
     pub skip: usize,
     /// Entries to keep after that.
@@ -28,6 +28,15 @@ pub struct ListQuery {
     pub short: bool,
     /// Extended shapes.
     pub with_conn: bool,
+}
+
+/// What a list is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The field of this place.
+    Field(usize),
+    /// The uid.
+    Uid,
 }
 
 /// One condition on one field.
@@ -49,7 +58,26 @@ pub enum Test {
     /// The text, or one of the texts, passes.
     Text(TextTest, String),
     /// The text as a whole matches.
-    Matches(Regex),
+    Matches(Pattern),
+}
+
+/// A regular expression, and the parameter that gave it.
+#[derive(Debug)]
+pub struct Pattern {
+    regex: Regex,
+    parameter: String,
+}
+
+/// A regular expression that takes too long to answer, by its parameter: it is as wrong as one that cannot be read.
+#[derive(Debug)]
+pub struct TooSlow<'a>(pub &'a str);
+
+impl From<TooSlow<'_>> for Fault {
+    fn from(TooSlow(parameter): TooSlow<'_>) -> Self {
+        let msg = "this regular expression takes too long: write a simpler one, or use __contains, __startswith or \
+                   __endswith";
+        Self::query(parameter, msg, "value_error.regex")
+    }
 }
 
 impl Test {
@@ -76,26 +104,38 @@ pub enum TextTest {
     IEndsWith,
 }
 
-/// A bounded regular expression: larger ones are refused, and matching takes linear time.
-const REGEX_BYTES: usize = 1 << 20;
+/// The largest regular expression that is taken, compiled. Matching takes time in proportion to this and to the text.
+const REGEX_BYTES: usize = 1 << 18;
+/// The longest text that is matched, in bytes: with the largest expression that takes a tenth of a second.
+const REGEX_TEXT: usize = 1 << 12;
 
 impl Filter {
-    /// Whether a node's values pass. Missing values pass no comparison.
-    pub fn passes(&self, values: &[Value]) -> bool {
-        let value = &values[self.field];
-        match &self.test {
+    /// Whether a node's values pass, as v1 shows them. Missing values pass no comparison. Regular expressions ask
+    /// `late` whether there is time for them.
+    pub fn passes(
+        &self,
+        fields: &[Field],
+        values: &[Value],
+        late: &mut dyn FnMut() -> bool,
+    ) -> Result<bool, TooSlow<'_>> {
+        let value = &*values[self.field].shown(&fields[self.field]);
+        Ok(match &self.test {
             Test::Is(wanted) => match (value, wanted) {
                 (Value::Counts(_), _) => value.as_number() == wanted.as_number(),
                 _ => value == wanted,
             },
             Test::Order(orders, other) => !value.is_null() && orders.contains(&value.order(other)),
-            Test::Matches(regex) => value.as_str().is_some_and(|text| regex.is_match(text)),
+            Test::Matches(Pattern { regex, parameter }) => match value.as_str() {
+                Some(text) if text.len() > REGEX_TEXT || late() => return Err(TooSlow(parameter)),
+                Some(text) => regex.is_match(text),
+                None => false,
+            },
             Test::Text(test, part) => match value {
                 Value::Text(text) => test.passes(text, part),
                 Value::Texts(texts) => texts.iter().any(|text| test.passes(text, part)),
                 _ => false,
             },
-        }
+        })
     }
 }
 
@@ -194,6 +234,19 @@ pub fn parse(entity: &EntityInfo, pairs: &[(String, String)]) -> Result<ListQuer
     if faults.is_empty() { Ok(query) } else { Err(faults) }
 }
 
+/// Whether a query compares or sorts by what only known callers see (`behaviour.md` 3).
+pub fn asks_private(entity: &EntityInfo, pairs: &[(String, String)]) -> bool {
+    let asked = |name: &str| pairs.iter().any(|(given, _)| given == name);
+    let sorted = |place: usize| {
+        let mut sorts = pairs.iter().filter(|(name, _)| name == "sort");
+        sorts.any(|(_, text)| sort(entity, text).is_ok_and(|(by, _)| by == By::Field(place)))
+    };
+    let mut private = entity.fields.iter().enumerate().filter(|(_, field)| !field.public);
+    private.any(|(place, field)| {
+        suffixes(field).iter().any(|suffix| asked(&parameter(field, suffix))) || sorted(place)
+    })
+}
+
 fn starts_ignoring_case(text: &[u8], part: &[u8]) -> bool {
     text.get(..part.len()).is_some_and(|start| start.eq_ignore_ascii_case(part))
 }
@@ -235,14 +288,16 @@ fn boolean(text: &str) -> Option<bool> {
 }
 
 /// `name`, `-name`, `name_asc`, `name_desc`; with both a minus and a suffix, the minus holds (`behaviour.md` 7).
-fn sort(entity: &EntityInfo, text: &str) -> Result<(usize, bool), Fault> {
+fn sort(entity: &EntityInfo, text: &str) -> Result<(By, bool), Fault> {
+    let by = |name: &str| (name == "uid").then_some(By::Uid).or_else(|| entity.field(name).map(By::Field));
     let (descending, name) = text.strip_prefix('-').map_or((false, text), |name| (true, name));
     let stripped = name.strip_suffix("_asc").map(|name| (name, false));
     let stripped = stripped.or_else(|| name.strip_suffix("_desc").map(|name| (name, true)));
-    let (name, down) = stripped.filter(|(name, _)| entity.field(name).is_some()).unwrap_or((name, false));
-    entity.field(name).map(|place| (place, descending || down)).ok_or_else(|| {
-        let near = crate::nearest(name, entity.fields.iter().map(|field| field.name));
-        let msg = format!("cannot sort by unknown attribute '{name}'{}", read::did_you_mean(near));
+    let (name, down) = stripped.filter(|(name, _)| by(name).is_some()).unwrap_or((name, false));
+    by(name).map(|by| (by, descending || down)).ok_or_else(|| {
+        let near = crate::nearest(name, entity.fields.iter().map(|field| field.name).chain(["uid"]));
+        let msg =
+            format!("cannot sort by unknown attribute '{}'{}", read::short(name), read::did_you_mean(near));
         Fault::query("sort", msg, "value_error.sort")
     })
 }
@@ -251,17 +306,7 @@ fn test(field: &Field, suffix: &str, text: &str) -> Result<Test, (String, &'stat
     use std::cmp::Ordering::{Equal, Greater, Less};
     let orders: &'static [_] = match suffix {
         "" => return operand(field.ty, text).map(Test::Is),
-        "regex" | "iregex" => {
-            return RegexBuilder::new(&format!("^(?:{text})$"))
-                .case_insensitive(suffix == "iregex")
-                .size_limit(REGEX_BYTES)
-                .dfa_size_limit(REGEX_BYTES)
-                .build()
-                .map(Test::Matches)
-                .map_err(|why| {
-                    (format!("not a regular expression that can be used: {why}"), "value_error.regex")
-                });
-        }
+        "regex" | "iregex" => return pattern(text, suffix == "iregex", parameter(field, suffix)),
         "lt" => &[Less],
         "gt" => &[Greater],
         "lte" => &[Less, Equal],
@@ -274,6 +319,22 @@ fn test(field: &Field, suffix: &str, text: &str) -> Result<Test, (String, &'stat
         }
     };
     operand(field.ty, text).map(|value| Test::Order(orders, value))
+}
+
+/// A regular expression for a whole value. It is read by itself first, so that what stands around it cannot complete
+/// it, and faults speak of it alone.
+fn pattern(text: &str, any_case: bool, parameter: String) -> Result<Test, (String, &'static str)> {
+    let build = |text: &str| {
+        let mut builder = RegexBuilder::new(text);
+        builder.case_insensitive(any_case).size_limit(REGEX_BYTES).dfa_size_limit(REGEX_BYTES).build()
+    };
+    // the line end closes a comment of the extended syntax; the extended syntax does not see it
+    let whole = |text: &str| build(&format!("^(?:{text})$")).or_else(|_| build(&format!("^(?:{text}\n)$")));
+    let regex = build(text).and_then(|_| whole(text)).map_err(|why| {
+        let why = why.to_string();
+        (format!("not a regular expression that can be used: {}", read::short(&why)), "value_error.regex")
+    })?;
+    Ok(Test::Matches(Pattern { regex, parameter }))
 }
 
 fn operand(ty: Type, text: &str) -> Result<Value, (String, &'static str)> {

@@ -25,8 +25,13 @@ pub use schema::{EntityInfo, Expansion, RelationId, RelationInfo, Schema, Slot};
 pub use value::Value;
 pub use view::{Audience, Plain};
 
-/// The candidate that is nearest to what somebody wrote, when it is near.
+/// The candidate that is nearest to what somebody wrote, when it is near. Long texts are near to nothing, and take
+/// no time to compare.
 pub(crate) fn nearest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    const LONGEST: usize = 100;
+    if written.len() > LONGEST {
+        return None;
+    }
     candidates
         .map(|candidate| {
             (strsim::jaro_winkler(&written.to_lowercase(), &candidate.to_lowercase()), candidate)

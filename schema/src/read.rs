@@ -6,41 +6,54 @@ use crate::{
     field::{Field, Otherwise, Type},
     value::Value,
 };
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 use serde_json::Value as Json;
+use std::borrow::Cow;
 
 /// What is wrong with a value: message and type, without the place.
 type Wrong = (String, &'static str);
 
 /// Reads what a document or a patch says of a field. `Ok(None)`: not said, since null says nothing but where
-/// nothing is a value of the field.
+/// nothing is a value of the field. Of several faults (of a list) it gives the first.
 pub fn field(field: &Field, json: &Json, path: &[Loc]) -> Result<Option<Value>, Fault> {
-    let at_field = |(msg, ty): Wrong| {
-        let mut loc = path.to_vec();
-        loc.push(field.name.into());
-        Fault { loc, msg, ty }
+    let mut first = None;
+    let value = field_with(field, json, path, &mut |fault| {
+        first.get_or_insert(fault);
+    });
+    first.map_or(Ok(value), Err)
+}
+
+/// As [`field`], but tells every fault.
+pub fn field_with(field: &Field, json: &Json, path: &[Loc], note: &mut dyn FnMut(Fault)) -> Option<Value> {
+    let mut fault = |below: Option<Loc>, (msg, ty): Wrong| {
+        let loc = path.iter().cloned().chain([field.name.into()]).chain(below).collect();
+        note(Fault { loc, msg, ty });
     };
-    if json.is_null() {
-        return match field.otherwise {
-            Otherwise::Required => {
-                Err(at_field((format!("{} cannot be null", field.name), "type_error.none.not_allowed")))
+    match (field.ty, json) {
+        (_, Json::Null) => {
+            if field.otherwise == Otherwise::Required {
+                fault(None, (format!("{} cannot be null", field.name), "type_error.none.not_allowed"));
             }
-            _ => Ok(None),
-        };
-    }
-    if let (Type::Texts { email }, Json::Array(items)) = (field.ty, json) {
-        let mut texts = Vec::with_capacity(items.len());
-        for (i, item) in items.iter().enumerate() {
-            let text = text(item).and_then(|text| if email { mail(text) } else { Ok(text) });
-            texts.push(text.map(Box::from).map_err(|wrong| {
-                let mut fault = at_field(wrong);
-                fault.loc.push(i.into());
-                fault
-            })?);
+            None
         }
-        return Ok(Some(Value::Texts(texts.into())));
+        (Type::Texts { email }, Json::Array(items)) => {
+            let read = items.iter().enumerate().filter_map(|(i, item)| {
+                let text = text(item).and_then(|text| if email { mail(text) } else { Ok(text) });
+                text.map(Box::from).map_err(|wrong| fault(Some(i.into()), wrong)).ok()
+            });
+            Some(Value::Texts(read.collect()))
+        }
+        (Type::Counts, Json::Object(counts)) => {
+            let read = counts.iter().filter_map(|(name, n)| {
+                let n = int(n, None).and_then(|n| text_itself(name).map(|name| (Box::from(name), n)));
+                n.map_err(|wrong| fault(Some(name.as_str().into()), wrong)).ok()
+            });
+            let mut counts: Vec<(Box<str>, i64)> = read.collect();
+            counts.sort();
+            Some(Value::Counts(counts.into()))
+        }
+        _ => value(field.ty, json).map_err(|wrong| fault(None, wrong)).ok(),
     }
-    value(field.ty, json).map(Some).map_err(at_field)
 }
 
 fn value(ty: Type, json: &Json) -> Result<Value, Wrong> {
@@ -51,7 +64,8 @@ fn value(ty: Type, json: &Json) -> Result<Value, Wrong> {
             Some(_) => Ok(Value::text(name)),
             None => Err((
                 format!(
-                    "'{name}' is not an ISO 3166-1 English short name of a country{}",
+                    "'{}' is not an ISO 3166-1 English short name of a country{}",
+                    short(name),
                     did_you_mean(country::nearest(name))
                 ),
                 "value_error.country",
@@ -70,12 +84,7 @@ fn value(ty: Type, json: &Json) -> Result<Value, Wrong> {
             .as_bool()
             .map(Value::Bool)
             .ok_or_else(|| ("value is not a boolean: write true or false".to_owned(), "type_error.bool")),
-        Type::Int { min, unlimited } => {
-            let n = whole(json)
-                .ok_or_else(|| ("value is not a valid integer".to_owned(), "type_error.integer"))?;
-            at_least(n, if unlimited { Some(-1) } else { min }, i64::lt)?;
-            Ok(Value::Int(n))
-        }
+        Type::Int { min, unlimited } => int(json, if unlimited { Some(-1) } else { min }).map(Value::Int),
         Type::Float { min, max } => {
             let x = json
                 .as_f64()
@@ -92,21 +101,23 @@ fn value(ty: Type, json: &Json) -> Result<Value, Wrong> {
         }
         Type::Texts { .. } => Err(("value is not a valid list".to_owned(), "type_error.list")),
         Type::Date => text(json).and_then(|text| {
-            text.parse::<NaiveDate>()
-                .map(Value::Date)
-                .map_err(|_| (format!("'{text}' is not a date: write YYYY-MM-DD"), "value_error.date"))
+            let day = text.parse::<NaiveDate>().ok().filter(|day| in_four_digits(day.year()));
+            day.map(Value::Date).ok_or_else(|| {
+                (format!("'{}' is not a date: write YYYY-MM-DD", short(text)), "value_error.date")
+            })
         }),
         Type::Time => text(json).and_then(|text| {
             moment(text).map(Value::Time).ok_or_else(|| {
                 (
-                    format!("'{text}' is not a date-time: write 2024-05-06T07:08:09Z (RFC 3339)"),
+                    format!("'{}' is not a date-time: write 2024-05-06T07:08:09Z (RFC 3339)", short(text)),
                     "value_error.datetime",
                 )
             })
         }),
-        Type::Counts => json.as_object().and_then(|counts| Value::counts(counts, whole)).ok_or_else(|| {
-            ("value is not an object of integers by name: write {\"A100\": 2}".to_owned(), "type_error.dict")
-        }),
+        Type::Counts => Err((
+            "value is not an object of integers by name: write {\"A100\": 2}".to_owned(),
+            "type_error.dict",
+        )),
     }
 }
 
@@ -119,14 +130,21 @@ fn at_least<T: std::fmt::Display>(x: T, min: Option<T>, less: fn(&T, &T) -> bool
     }
 }
 
+fn int(json: &Json, min: Option<i64>) -> Result<i64, Wrong> {
+    let n = whole(json).ok_or_else(|| ("value is not a valid integer".to_owned(), "type_error.integer"))?;
+    at_least(n, min, i64::lt)?;
+    Ok(n)
+}
+
 fn text(json: &Json) -> Result<&str, Wrong> {
-    match json.as_str() {
-        Some(text) if text.contains('\0') => {
-            Err(("text holds a NUL character, which no store can keep".to_owned(), "value_error.str"))
-        }
-        Some(text) => Ok(text),
-        None => Err(("value is not a text".to_owned(), "type_error.str")),
+    json.as_str().ok_or_else(|| ("value is not a text".to_owned(), "type_error.str")).and_then(text_itself)
+}
+
+fn text_itself(text: &str) -> Result<&str, Wrong> {
+    if text.contains('\0') {
+        return Err(("text holds a NUL character, which no store can keep".to_owned(), "value_error.str"));
     }
+    Ok(text)
 }
 
 fn address(text: &str) -> Result<&str, Wrong> {
@@ -134,9 +152,10 @@ fn address(text: &str) -> Result<&str, Wrong> {
     match url::Url::parse(text) {
         Ok(_) if text.len() <= MOST => Ok(text),
         Ok(_) => Err((format!("URL is longer than {MOST} characters"), "value_error.any_str.max_length")),
-        Err(why) => {
-            Err((format!("'{text}' is not a URL ({why}): write https://host/path"), "value_error.url"))
-        }
+        Err(why) => Err((
+            format!("'{}' is not a URL ({why}): write https://host/path", short(text)),
+            "value_error.url",
+        )),
     }
 }
 
@@ -151,7 +170,7 @@ fn mail(text: &str) -> Result<&str, Wrong> {
     if good && !text.contains(char::is_whitespace) {
         Ok(text)
     } else {
-        Err((format!("'{text}' is not an e-mail address"), "value_error.email"))
+        Err((format!("'{}' is not an e-mail address", short(text)), "value_error.email"))
     }
 }
 
@@ -169,7 +188,22 @@ fn whole(json: &Json) -> Option<i64> {
 /// A date-time of any offset; one without offset is UTC, as today's feeder writes it.
 pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
     let with_offset = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
-    with_offset.or_else(|_| text.parse::<NaiveDateTime>().map(|time| time.and_utc())).ok()
+    let time = with_offset.or_else(|_| text.parse::<NaiveDateTime>().map(|time| time.and_utc())).ok();
+    time.filter(|time| in_four_digits(time.year()))
+}
+
+/// Years that are written with four digits: clients read no others.
+fn in_four_digits(year: i32) -> bool {
+    (1..=9999).contains(&year)
+}
+
+/// As much of a text as a message can repeat.
+pub(crate) fn short(text: &str) -> Cow<'_, str> {
+    const MOST: usize = 100;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+        None => text.into(),
+    }
 }
 
 /// `: did you mean 'x'?` or nothing.

@@ -10,5 +10,6 @@ pub struct Broken {
     pub msg: String,
 }
 
-/// Looks at the values by field name; says what they break.
+/// Looks at the values by field name; says what they break. Null, also in the place of what could not be read,
+/// breaks nothing.
 pub type Rule = fn(&dyn Fn(&str) -> Value) -> Option<Broken>;

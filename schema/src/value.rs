@@ -1,9 +1,9 @@
 //! What a field can hold, and its three forms: JSON on the wire, text in a query, a property in a store.
 
 use crate::field::{Field, Type};
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Timelike, Utc};
 use serde_json::{Map, Value as Json};
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering};
 
 /// The value of one field of one node.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -73,7 +73,7 @@ impl Value {
             Self::Int(n) => Some(*n as f64),
             Self::Float(x) => Some(*x),
             #[expect(clippy::cast_precision_loss, reason = "compared, not kept")]
-            Self::Counts(counts) => Some(counts.iter().map(|(_, n)| *n).sum::<i64>() as f64),
+            Self::Counts(counts) => Some(counts.iter().map(|(_, n)| *n as f64).sum()),
             _ => None,
         }
     }
@@ -106,7 +106,7 @@ impl Value {
             }
             (Type::Date, Json::String(text)) => Self::Date(text.parse().ok()?),
             (Type::Time, Json::String(text)) => Self::Time(text.parse().ok()?),
-            (Type::Counts, Json::Object(counts)) => Self::counts(counts, Json::as_i64)?,
+            (Type::Counts, Json::Object(counts)) => Self::counts(counts)?,
             (Type::Text | Type::Url | Type::Country | Type::Enum { .. }, Json::String(text)) => {
                 Self::text(text.as_str())
             }
@@ -114,8 +114,8 @@ impl Value {
         })
     }
 
-    pub(crate) fn counts(map: &Map<String, Json>, read: impl Fn(&Json) -> Option<i64>) -> Option<Self> {
-        let counts = map.iter().map(|(name, n)| Some((Box::from(name.as_str()), read(n)?)));
+    fn counts(map: &Map<String, Json>) -> Option<Self> {
+        let counts = map.iter().map(|(name, n)| Some((Box::from(name.as_str()), n.as_i64()?)));
         let mut counts = counts.collect::<Option<Vec<_>>>()?;
         counts.sort();
         Some(Self::Counts(counts.into()))
@@ -138,13 +138,32 @@ impl Value {
         }
     }
 
-    /// Appends the value as v1 shows it: unlimited as null where the contract's minimum is 0, numbers within
-    /// 32 bits, date-times in whole seconds of UTC (`behaviour.md` 21, 35, 36).
-    pub fn write_v1(&self, field: &Field, out: &mut Vec<u8>) {
+    /// What v1 shows of it, and so what filters and order look at: unlimited as null where the contract's minimum
+    /// is 0, date-times in whole seconds (`behaviour.md` 21, 36).
+    pub fn shown(&self, field: &Field) -> Cow<'_, Self> {
         match self {
+            Self::Int(n) if *n < 0 && field.hides_unlimited() => Cow::Owned(Self::Null),
+            Self::Time(time) if time.nanosecond() != 0 => {
+                Cow::Owned(Self::Time(time.with_nanosecond(0).unwrap_or(*time)))
+            }
+            _ => Cow::Borrowed(self),
+        }
+    }
+
+    /// Whether v1 cannot show the number itself (`behaviour.md` 35).
+    pub fn is_beyond_v1(&self) -> bool {
+        match self {
+            Self::Int(n) => *n > V1_MAX,
+            Self::Counts(counts) => counts.iter().any(|(_, n)| *n > V1_MAX),
+            _ => false,
+        }
+    }
+
+    /// Appends the value as v1 shows it, numbers within 32 bits (`behaviour.md` 35).
+    pub fn write_v1(&self, field: &Field, out: &mut Vec<u8>) {
+        match &*self.shown(field) {
             Self::Null => out.extend_from_slice(b"null"),
             Self::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
-            Self::Int(n) if field.hides_unlimited() && *n < 0 => out.extend_from_slice(b"null"),
             Self::Int(n) => write_display(&(*n).min(V1_MAX), out),
             Self::Float(x) => write_serde(x, out),
             Self::Text(text) => write_serde(text, out),

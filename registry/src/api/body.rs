@@ -13,7 +13,10 @@ use serde_json::Value as Json;
 /// The body as JSON, and the headers.
 pub(super) async fn body(app: &Shared, request: Request) -> Result<(Json, HeaderMap), ApiError> {
     let (parts, body) = request.into_parts();
-    let bytes = read(body, app.options.body_bytes).await?;
+    // the rest of a request's time is for the answer, so that a slow sender is told that it is slow
+    let patience = app.options.request_time * 9 / 10;
+    let bytes = tokio::time::timeout(patience, read(body, app.options.body_bytes));
+    let bytes = bytes.await.map_err(|_| ApiError::SlowBody(patience))??;
     let json = serde_json::from_slice(&bytes).map_err(|error| {
         let offset = bytes
             .split(|byte| *byte == b'\n')

@@ -1,9 +1,14 @@
 //! `DELETE /<entities>/{uid}`
 
-use super::{ApiError, Shared, body::still_as_known, caller::Caller, get::find};
+use super::{
+    ApiError, Shared,
+    body::still_as_known,
+    caller::Caller,
+    get::{AskedUid, find},
+};
 use crate::graph::{change::ChangeSet, plan};
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -13,7 +18,7 @@ use schema::{Kind, Schema};
 pub(super) async fn delete(
     kind: Kind,
     State(app): State<Shared>,
-    Path(uid): Path<String>,
+    AskedUid(uid): AskedUid,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = Caller::administrator(&app, &headers).await?;

@@ -8,7 +8,7 @@ use axum::{
 };
 use schema::Fault;
 use serde_json::json;
-use std::any::Any;
+use std::{any::Any, time::Duration};
 
 /// An answer that is not the one hoped for.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,9 @@ pub enum ApiError {
     /// The body is larger than configured.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
+    /// The body took too long to arrive.
+    #[error("the body was not there after {} seconds: send it faster", .0.as_secs())]
+    SlowBody(Duration),
     /// The body ended before it was whole.
     #[error("the body could not be read to its end")]
     BrokenBody,
@@ -64,6 +67,7 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
             Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

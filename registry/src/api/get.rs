@@ -8,17 +8,33 @@ use super::{
 };
 use crate::{federation::Snapshot, graph::select::Special};
 use axum::{
-    extract::{OriginalUri, Path, State},
-    http::{HeaderMap, StatusCode},
+    extract::{FromRequestParts, OriginalUri, Path, State},
+    http::{HeaderMap, StatusCode, request::Parts},
     response::Response,
 };
 use schema::{Kind, filter};
+use std::convert::Infallible;
+
+/// The uid in a path: any text, also one that is no UTF-8 after decoding, which is then taken as it was sent. It is
+/// looked at when it is known who asks (`behaviour.md` 2).
+pub(super) struct AskedUid(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for AskedUid {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let decoded = Path::<String>::from_request_parts(parts, state).await;
+        let sent =
+            || parts.uri.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+        Ok(Self(decoded.map_or_else(|_| sent(), |Path(uid)| uid)))
+    }
+}
 
 /// One node.
 pub(super) async fn get(
     kind: Kind,
     State(app): State<Shared>,
-    Path(uid): Path<String>,
+    AskedUid(uid): AskedUid,
     headers: HeaderMap,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {

@@ -12,7 +12,11 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use schema::{Fault, Kind, Schema, field::Type, filter};
+use schema::{Fault, Field, Kind, Schema, field::Type, filter};
+use std::time::{Duration, Instant};
+
+/// How long the regular expressions of one request may work: less than anybody waits for an answer.
+const REGEX_TIME: Duration = Duration::from_millis(500);
 
 /// All nodes of a kind that pass the filters.
 pub(super) async fn list(
@@ -30,26 +34,26 @@ pub(super) async fn list(
     }
     let pairs = query::pairs(uri.query())?;
     let entity = snapshot.graph.schema.entity(kind);
+    if filter::asks_private(entity, &pairs) || special_asks_private(snapshot.graph.schema, kind, &pairs) {
+        caller.may_ask_private()?;
+    }
     let special = special(snapshot.graph.schema, kind, &pairs);
-    let query = match (filter::parse(entity, &pairs), special) {
+    let (query, special) = match (filter::parse(entity, &pairs), special) {
         (Ok(query), Ok(special)) => (query, special),
         (query, special) => {
             let faults = special.err().into_iter().flatten().chain(query.err().into_iter().flatten());
             return Err(ApiError::Invalid(faults.collect()));
         }
     };
-    let (query, special) = query;
-    let private = |place: usize| !entity.fields[place].public;
-    if query.filters.iter().any(|filter| private(filter.field))
-        || query.sort.is_some_and(|(place, _)| private(place))
-    {
-        caller.may_ask_private()?;
-    }
     if let Some(response) = answer::not_modified(&headers, &tag) {
         return Ok(response);
     }
+    let began = Instant::now();
+    let mut late = || began.elapsed() > REGEX_TIME;
+    let ids = select(&snapshot.graph, kind, &query, &special, &mut late)
+        .map_err(|slow| ApiError::Invalid(vec![slow.into()]))?;
     let wanted = Wanted {
-        ids: select(&snapshot.graph, kind, &query, &special),
+        ids,
         list: true,
         audience: caller.audience(query.short),
         extended: query.with_conn,
@@ -58,14 +62,25 @@ pub(super) async fn list(
     Ok(answer::write(snapshot, wanted, Some(&question), &tag, StatusCode::OK))
 }
 
-/// The parameters that look beyond the node. Two of them are enumerations of the provider.
+/// The attribute of a provider that a parameter of this name compares, when it is one.
+fn of_provider<'a>(schema: &'a Schema, name: &str) -> Option<&'a Field> {
+    let provider = schema.entity(Kind::Provider);
+    name.strip_prefix("provider_").and_then(|name| provider.field(name)).map(|place| &provider.fields[place])
+}
+
+fn special_asks_private(schema: &Schema, kind: Kind, pairs: &[(String, String)]) -> bool {
+    let private = |name: &str| of_provider(schema, name).is_some_and(|field| !field.public);
+    let mut names = Special::names(kind).iter().filter(|name| private(name));
+    names.any(|name| pairs.iter().any(|(given, value)| given == name && !value.is_empty()))
+}
+
+/// The parameters that look beyond the node, the last of each. Two of them are enumerations of the provider.
 fn special(schema: &Schema, kind: Kind, pairs: &[(String, String)]) -> Result<Special, Vec<Fault>> {
     let mut special = Special::default();
     let mut faults = Vec::new();
-    for (name, value) in pairs.iter().filter(|(name, _)| Special::names(kind).contains(&name.as_str())) {
-        let provider = schema.entity(Kind::Provider);
-        let field = name.strip_prefix("provider_").and_then(|name| provider.field(name));
-        if let Some(Type::Enum { members, .. }) = field.map(|place| provider.fields[place].ty)
+    for name in Special::names(kind) {
+        let Some((_, value)) = pairs.iter().rev().find(|(given, _)| given == name) else { continue };
+        if let Some(Type::Enum { members, .. }) = of_provider(schema, name).map(|field| field.ty)
             && !members.contains(&value.as_str())
             && !value.is_empty()
         {

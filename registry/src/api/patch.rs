@@ -4,11 +4,11 @@ use super::{
     ApiError, Shared, answer,
     body::{body, still_as_known},
     caller::Caller,
-    get::find,
+    get::{AskedUid, find},
 };
 use crate::graph::plan;
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     http::StatusCode,
     response::Response,
 };
@@ -18,7 +18,7 @@ use schema::{Kind, Schema, document};
 pub(super) async fn patch(
     kind: Kind,
     State(app): State<Shared>,
-    Path(uid): Path<String>,
+    AskedUid(uid): AskedUid,
     request: Request,
 ) -> Result<Response, ApiError> {
     let caller = Caller::administrator(&app, request.headers()).await?;

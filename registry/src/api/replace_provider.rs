@@ -4,11 +4,11 @@ use super::{
     ApiError, Shared, answer,
     body::{body, still_as_known},
     caller::Caller,
-    get::find,
+    get::{AskedUid, find},
 };
 use crate::graph::plan;
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     http::StatusCode,
     response::Response,
 };
@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// Makes a provider equal to a document. 304 when it is already.
 pub(super) async fn replace_provider(
     State(app): State<Shared>,
-    Path(uid): Path<String>,
+    AskedUid(uid): AskedUid,
     request: Request,
 ) -> Result<Response, ApiError> {
     let caller = Caller::administrator(&app, request.headers()).await?;

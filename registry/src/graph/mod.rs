@@ -15,9 +15,9 @@ use change::{Created, Link};
 use ids::Ids;
 use schema::{Audience, EntityInfo, Kind, Plain, RelationId, Schema, Slot, Value};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 use uid::Uid;
 
@@ -74,14 +74,32 @@ impl Record {
             Audience::Public => &self.public,
         };
         cell.get_or_init(|| {
-            Plain::render(
-                schema.entity(self.kind),
-                &self.values,
-                self.shared,
-                &self.uid.to_string(),
-                audience,
-            )
+            let entity = schema.entity(self.kind);
+            if audience == Audience::Private {
+                self.tell_beyond_v1(entity);
+            }
+            Plain::render(entity, &self.values, self.shared, &self.uid.to_string(), audience)
         })
+    }
+
+    /// Logs that a field holds a number which v1 cannot show: once for each field, since what one site counts so
+    /// large most sites do (`behaviour.md` 35).
+    fn tell_beyond_v1(&self, entity: &EntityInfo) {
+        static TOLD: Mutex<BTreeSet<(Kind, usize)>> = Mutex::new(BTreeSet::new());
+        for (place, field) in entity.fields.iter().enumerate().filter(|(i, _)| self.values[*i].is_beyond_v1())
+        {
+            if TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert((self.kind, place)) {
+                tracing::warn!(
+                    entity = entity.decl.name,
+                    field = field.name,
+                    uid = %self.uid,
+                    "{} of {} {} does not fit in 32 bits: v1 shows 2147483647 (told once for each field)",
+                    field.name,
+                    entity.decl.name,
+                    self.uid
+                );
+            }
+        }
     }
 
     /// As the change that would create it.

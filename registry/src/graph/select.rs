@@ -1,7 +1,10 @@
 //! Which nodes a list shows, in which order, and what the special parameters of v1 prune from them.
 
 use super::Graph;
-use schema::{Kind, Value, filter::ListQuery, filter::Test};
+use schema::{
+    Kind, Value,
+    filter::{By, ListQuery, Test, TooSlow},
+};
 
 /// The parameters of `projects` and `user_groups` that look beyond the node itself.
 #[derive(Debug, Clone, Default)]
@@ -143,7 +146,6 @@ impl Special {
             let Some(endpoint) = &self.identity_service_endpoint else { return true };
             let regions = provider.into_iter().flat_map(|provider| graph.neighbours(provider, "regions"));
             regions
-                .filter(|region| holds(self.region_name.as_ref(), graph.value(*region, "name")))
                 .flat_map(|region| graph.neighbours(region, "services"))
                 .filter(|service| graph.record(*service).kind == Kind::IdentityService)
                 .any(|service| graph.value(service, "endpoint").as_str() == Some(endpoint))
@@ -156,27 +158,46 @@ impl Special {
 }
 
 /// The places of the nodes that a list shows: all filters, then the order, then `skip` and `limit`, then the page.
-pub fn select(graph: &Graph, kind: Kind, query: &ListQuery, special: &Special) -> Vec<u32> {
+/// `late` says when regular expressions have had their time.
+pub fn select<'q>(
+    graph: &Graph,
+    kind: Kind,
+    query: &'q ListQuery,
+    special: &Special,
+    late: &mut dyn FnMut() -> bool,
+) -> Result<Vec<u32>, TooSlow<'q>> {
     let entity = graph.schema.entity(kind);
     let indexed = query.filters.iter().filter_map(|filter| match &filter.test {
         Test::Is(Value::Text(text)) if entity.fields[filter.field].indexed => Some((filter.field, &**text)),
         _ => None,
     });
     let fewest = indexed.min_by_key(|(place, text)| graph.at_most_with_text(kind, *place, text));
-    let passes = |id: &u32| {
-        let record = graph.record(*id);
-        query.filters.iter().all(|filter| filter.passes(&record.values))
-            && (special.is_empty() || special.selects(graph, *id))
+    let mut passes = |id: u32| {
+        for filter in &query.filters {
+            if !filter.passes(&entity.fields, &graph.record(id).values, late)? {
+                return Ok(None);
+            }
+        }
+        Ok((special.is_empty() || special.selects(graph, id)).then_some(id))
     };
     let mut ids: Vec<u32> = match fewest {
-        Some((place, text)) => graph.with_text(kind, place, text).filter(passes).collect(),
-        None => graph.all(kind).iter().filter(passes).collect(),
+        Some((place, text)) => graph
+            .with_text(kind, place, text)
+            .filter_map(|id| passes(id).transpose())
+            .collect::<Result<_, _>>()?,
+        None => graph.all(kind).iter().filter_map(|id| passes(id).transpose()).collect::<Result<_, _>>()?,
     };
-    if let Some((place, descending)) = query.sort {
-        let key = |id: &u32| graph.record(*id);
+    if let Some((by, descending)) = query.sort {
         ids.sort_by(|a, b| {
-            let (a, b) = (key(a), key(b));
-            a.values[place].order(&b.values[place]).then_with(|| a.uid.cmp(&b.uid))
+            let (a, b) = (graph.record(*a), graph.record(*b));
+            let order = match by {
+                By::Field(place) => {
+                    let field = &entity.fields[place];
+                    a.values[place].shown(field).order(&b.values[place].shown(field))
+                }
+                By::Uid => std::cmp::Ordering::Equal,
+            };
+            order.then_with(|| a.uid.cmp(&b.uid))
         });
         if descending {
             ids.reverse();
@@ -186,7 +207,7 @@ pub fn select(graph: &Graph, kind: Kind, query: &ListQuery, special: &Special) -
     if let Some(size) = query.size {
         cut(&mut ids, query.page.saturating_mul(size), Some(size));
     }
-    ids
+    Ok(ids)
 }
 
 fn cut(ids: &mut Vec<u32>, skip: usize, limit: Option<usize>) {

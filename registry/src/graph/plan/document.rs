@@ -2,7 +2,7 @@
 //! the document; what the document no longer names goes (`contract/README.md`, `behaviour.md` 14-20, 27, 34).
 
 use super::{
-    super::{Graph, change::ChangeSet, uid::Uid},
+    super::{Graph, change::ChangeSet, ids::Ids, uid::Uid},
     Refused,
     draft::{Draft, Wanted},
     patch::{images, taken_text},
@@ -23,7 +23,7 @@ pub fn create(
     document: &Item,
     fresh: &mut dyn FnMut() -> Uid,
 ) -> Result<(Uid, ChangeSet), Refused> {
-    no_other_provider(graph, document, None)?;
+    no_other_provider(graph, document)?;
     let mut planner = Planner::new(graph, fresh);
     let uid = planner.provider(document, None)?;
     Ok((uid, planner.draft.finish()))
@@ -36,20 +36,22 @@ pub fn replace(
     document: &Item,
     fresh: &mut dyn FnMut() -> Uid,
 ) -> Result<ChangeSet, Refused> {
-    no_other_provider(graph, document, Some(provider))?;
+    // existing databases can hold several with one key: as long as it stays, a document is not refused for that
+    let key = graph.schema.entity(Kind::Provider).decl.keys[0];
+    if key.iter().any(|name| *graph.value(provider, name) != document.get(graph.schema, name)) {
+        no_other_provider(graph, document)?;
+    }
     let mut planner = Planner::new(graph, fresh);
     planner.provider(document, Some(provider))?;
     Ok(planner.draft.finish())
 }
 
-fn no_other_provider(graph: &Graph, document: &Item, except: Option<u32>) -> Result<(), Refused> {
+fn no_other_provider(graph: &Graph, document: &Item) -> Result<(), Refused> {
     let entity = graph.schema.entity(Kind::Provider);
     let get = |name: &str| document.get(graph.schema, name);
-    let same = |id: &u32| {
-        Some(*id) != except && entity.decl.keys[0].iter().all(|name| *graph.value(*id, name) == get(name))
-    };
+    let same = |id: u32| entity.decl.keys[0].iter().all(|name| *graph.value(id, name) == get(name));
     let (Some(place), name) = (entity.field("name"), get("name")) else { return Ok(()) };
-    let taken = graph.with_text(Kind::Provider, place, name.as_str().unwrap_or_default()).any(|id| same(&id));
+    let taken = graph.with_text(Kind::Provider, place, name.as_str().unwrap_or_default()).any(same);
     if taken {
         Err(Refused::Conflict(taken_text(entity.decl.name, entity.decl.keys[0], &get)))
     } else {
@@ -221,12 +223,16 @@ impl<'a> Planner<'a> {
         let text = item.value(entity, place);
         let text = text.as_str()?;
         match entity.decl.scope {
-            Scope::Federation => graph.with_text(item.kind, place, text).next(),
+            Scope::Federation => {
+                // existing databases can hold several with one key: the one that stands here already goes first
+                let here = self.below(child, parent);
+                let candidates = || graph.with_text(item.kind, place, text);
+                let related = candidates().find(|id| here.is_some_and(|ids| ids.contains(*id)));
+                related.or_else(|| candidates().next())
+            }
             Scope::Provider => self.images.get(text).copied(),
             Scope::Parent(_) => {
-                let id = parent.id?;
-                let (slot, _) = graph.entity(id).slot(child.relation)?;
-                let ids = &graph.node(id).links[usize::from(slot)];
+                let ids = self.below(child, parent)?;
                 if ids.len() > SCAN && entity.fields[place].indexed {
                     return graph.with_text(item.kind, place, text).filter(|id| ids.contains(*id)).find(free);
                 }
@@ -239,20 +245,28 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// What stands at a list of a document now.
+    fn below(&self, child: &Child, parent: Parent) -> Option<&'a Ids> {
+        let id = parent.id?;
+        let (slot, _) = self.graph.entity(id).slot(child.relation)?;
+        Some(&self.graph.node(id).links[usize::from(slot)])
+    }
+
     /// A quota is found by its project and use within its service or storage class.
     fn find_quota(&self, child: &Child, item: &Item, parent: Parent) -> Option<u32> {
         let graph = self.graph;
         debug_assert_eq!(graph.schema.entity(item.kind).decl.projects, Projects::One);
         let project = graph.find(*self.projects.get(item.projects.first()?)?)?;
         let wanted = item.quota_use(graph.schema);
+        let here = self.below(child, parent)?;
         let is = |id: u32, name: &str| *graph.value(id, name) == Value::Bool(true);
         let same = |id: &u32| {
             graph.record(*id).kind == item.kind
                 && !self.taken.contains(id)
                 && Use::of(is(*id, "usage"), is(*id, "per_user")) == wanted
-                && graph.neighbour(*id, "project") == Some(project)
+                && here.contains(*id)
         };
-        graph.neighbours(parent.id?, child.relation).find(same)
+        graph.neighbours(project, "quotas").find(same)
     }
 
     fn same_group(&self, sla: u32, group: Parent) -> Result<(), Refused> {
