@@ -17,7 +17,7 @@ mod query;
 mod replace_provider;
 pub mod server;
 
-pub use docs::openapi;
+pub use docs::{openapi, openapi_3_0};
 pub use error::ApiError;
 pub use health::Readiness;
 pub use measure::handle as metrics_handle;

@@ -1,20 +1,31 @@
-//! The OpenAPI document, made from the declarations: schemas in [`shapes`], operations in [`paths`].
+//! The OpenAPI document, made from the declarations: what answers hold in [`answers`], what bodies may say in
+//! [`bodies`], operations in [`paths`], and the same document in the words of OpenAPI 3.0 in [`v3_0`].
 
+mod answers;
+mod bodies;
+mod names;
+mod parts;
 mod paths;
-mod shapes;
+mod responses;
+mod v3_0;
 
-use crate::schema::Schema;
+pub use v3_0::to_3_0;
+
+use crate::schema::{EntityInfo, Schema};
 use utoipa::openapi::{
-    ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder,
-    security::{Http, HttpAuthScheme, SecurityScheme},
+    ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, ServerBuilder,
+    security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    tag::{Tag, TagBuilder},
 };
 
-/// The description of the API under a base path.
+/// The description of the API under a base path, in OpenAPI 3.1.
 pub fn document(schema: &Schema, base_path: &str) -> OpenApi {
-    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    let components = shapes::all(schema)
-        .into_iter()
-        .fold(ComponentsBuilder::new(), |components, (name, shape)| components.schema(name, shape));
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+        "An access token of one of the issuers that the registry trusts. Without one, reads show the public shapes.",
+    ));
+    let components = ComponentsBuilder::new()
+        .schemas_from_iter(parts::all(schema))
+        .security_scheme("HTTPBearer", SecurityScheme::Http(bearer.build()));
     let info = InfoBuilder::new()
         .title("Federation Registry")
         .version("v1")
@@ -23,23 +34,16 @@ pub fn document(schema: &Schema, base_path: &str) -> OpenApi {
              Answers carry an `ETag`; `If-None-Match` makes a read free, `If-Match` a write safe.",
         ))
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
+    let server = ServerBuilder::new().url(if base_path.is_empty() { "/" } else { base_path });
     OpenApiBuilder::new()
         .info(info.build())
-        .paths(paths::all(schema, base_path))
-        .components(Some(components.security_scheme("HTTPBearer", bearer).build()))
+        .servers(Some([server.build()]))
+        .tags(Some(schema.entities.iter().map(tag)))
+        .paths(paths::all(schema))
+        .components(Some(components.build()))
         .build()
 }
 
-/// `ComputeService` -> `compute_service`, `SLA` -> `sla`.
-fn snake(name: &str) -> String {
-    let mut out = String::new();
-    let mut before = false;
-    for c in name.chars() {
-        if c.is_uppercase() && before {
-            out.push('_');
-        }
-        before = c.is_lowercase();
-        out.extend(c.to_lowercase());
-    }
-    out
+fn tag(entity: &EntityInfo) -> Tag {
+    TagBuilder::new().name(entity.decl.path).description(Some(entity.decl.doc)).build()
 }

@@ -1,29 +1,30 @@
 //! The operations: the same five for each entity, and two more for providers.
 
 use super::{
-    shapes::{named, parameter},
-    snake,
+    names,
+    parts::{self, Part, list, named, text},
+    responses::{self, empty, entities, error, header, unchanged},
 };
 use crate::{
     Kind,
-    field::Type,
+    field::{Field, Type},
     filter,
     schema::{EntityInfo, Schema},
+    view::Audience,
 };
 use utoipa::openapi::{
-    Content, HttpMethod, ObjectBuilder, PathItem, Paths, PathsBuilder, RefOr, Required, Response,
-    ResponseBuilder, Schema as Shape, SecurityRequirement,
+    Content, HttpMethod, ObjectBuilder, PathItem, Paths, PathsBuilder, Required, SecurityRequirement,
     path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
-    request_body::RequestBodyBuilder,
+    request_body::{RequestBody, RequestBodyBuilder},
     schema::Type as JsonType,
 };
 
-/// All paths under a base path.
-pub(super) fn all(schema: &Schema, base_path: &str) -> Paths {
+/// All paths.
+pub(super) fn all(schema: &Schema) -> Paths {
     let mut paths = PathsBuilder::new();
     for entity in &schema.entities {
-        let path = format!("{base_path}/{}/", entity.decl.path);
-        let mut all = PathItem::new(HttpMethod::Get, list(schema, entity));
+        let path = format!("/{}/", entity.decl.path);
+        let mut all = PathItem::new(HttpMethod::Get, list_all(schema, entity));
         let mut single = PathItem::new(HttpMethod::Get, get(entity));
         single.patch = Some(patch(entity));
         single.delete = Some(delete(entity));
@@ -36,81 +37,98 @@ pub(super) fn all(schema: &Schema, base_path: &str) -> Paths {
     paths.build()
 }
 
-fn operation(entity: &EntityInfo, verb: &str, plural: bool, summary: &str) -> OperationBuilder {
-    let name = if plural { entity.decl.path.to_owned() } else { snake(entity.decl.name) };
-    let none: [&str; 0] = [];
-    OperationBuilder::new()
-        .operation_id(Some(format!("{verb}_{name}")))
+fn operation(entity: &EntityInfo, verb: &str, all: bool, summary: &str) -> OperationBuilder {
+    let operation = OperationBuilder::new()
+        .operation_id(Some(names::operation(verb, entity, all)))
         .tag(entity.decl.path)
-        .summary(Some(summary))
-        .securities(Some([SecurityRequirement::new("HTTPBearer", none)]))
-        .response("401", error("The token is missing, expired or not valid: `WWW-Authenticate` says which."))
-        .response(
-            "422",
-            faults("A parameter or the body breaks rules; `detail` lists each fault with its place."),
-        )
+        .summary(Some(summary));
+    responses::common(operation)
+}
+
+/// Anonymous callers are answered too.
+fn reading(entity: &EntityInfo, verb: &str, all: bool, summary: &str) -> OperationBuilder {
+    let known = "An ETag of an earlier answer: 304 while the graph is still in that state.";
+    operation(entity, verb, all, summary)
+        .securities(Some([SecurityRequirement::default(), bearer()]))
+        .parameter(parameter(ParameterIn::Header, "If-None-Match", text("").build().into(), known))
+        .response("304", unchanged("The graph is still in the state that `If-None-Match` names."))
 }
 
 fn writing(entity: &EntityInfo, verb: &str, summary: &str) -> OperationBuilder {
-    operation(entity, verb, false, summary)
-        .response("403", error("The caller is known but is no administrator."))
-        .response("412", error("`If-Match` names a state that is no longer the current one."))
-        .response(
-            "503",
-            error("The store cannot commit now; nothing was written. `Retry-After` says when to try again."),
-        )
+    let known = "An ETag of an earlier answer: 412 when the graph is no longer in that state.";
+    responses::of_writes(operation(entity, verb, false, summary))
+        .securities(Some([bearer()]))
+        .parameter(parameter(ParameterIn::Header, "If-Match", text("").build().into(), known))
 }
 
-fn list(schema: &Schema, entity: &EntityInfo) -> Operation {
+fn bearer() -> SecurityRequirement {
+    let scopes: [&str; 0] = [];
+    SecurityRequirement::new("HTTPBearer", scopes)
+}
+
+fn list_all(schema: &Schema, entity: &EntityInfo) -> Operation {
     let summary = format!("List {}", entity.decl.path.replace('_', " "));
-    let mut operation = operation(entity, "list", true, &summary)
-        .response(
-            "200",
-            json("The entities that pass all filters.", &format!("{}ReadMulti", entity.decl.name)),
-        )
-        .response("304", empty("Nothing changed since `If-None-Match`."));
+    let shape = list(named(&names::any(entity)));
+    let mut operation = reading(entity, "list", true, &summary)
+        .response("200", entities("The entities that pass all filters, all in the same shape.", shape));
     for (name, doc) in special(entity.kind) {
         let provider = schema.entity(Kind::Provider);
         let field = name.strip_prefix("provider_").and_then(|name| provider.field(name));
         let shape = match field.map(|place| provider.fields[place].ty) {
             Some(Type::Enum { name, .. }) => named(name),
-            _ => word_free(),
+            _ => text("").build().into(),
         };
         operation = operation.parameter(query(name, shape, doc));
     }
-    for (name, min, doc) in [
-        ("skip", 0, "Entries to leave out at the front."),
-        ("limit", 0, "Entries to keep after that."),
-        ("size", 1, "Entries of a page."),
-        ("page", 0, "Which page, from 0; means nothing without size."),
+    for (name, min, default, doc) in [
+        ("skip", 0, Some(0), "Entries to leave out at the front."),
+        ("limit", 0, None, "Entries to keep after that."),
+        ("size", 1, None, "Entries of a page."),
+        ("page", 0, Some(0), "Which page, from 0; means nothing without size."),
     ] {
-        let shape = ObjectBuilder::new().schema_type(JsonType::Integer).minimum(Some(f64::from(min)));
-        operation = operation.parameter(query(name, shape.build().into(), doc));
+        let number = ObjectBuilder::new().schema_type(JsonType::Integer).minimum(Some(f64::from(min)));
+        let number = number.default(default.map(|default: u32| default.into()));
+        operation = operation.parameter(query(name, number.build().into(), doc));
     }
     let sort = "An attribute, with - in front or _desc behind for descending.";
-    operation = operation.parameter(query("sort", word_free(), sort));
+    operation = operation.parameter(query("sort", text("").build().into(), sort));
     for flag in flags() {
         operation = operation.parameter(flag);
     }
     for field in &entity.fields {
         for suffix in filter::suffixes(field) {
-            let doc = match (*suffix, field.unit) {
-                ("", Some(unit)) => format!("{} Unit: {unit}.", field.doc),
-                ("", None) => field.doc.to_owned(),
-                (suffix, _) => format!("{} {suffix}", field.name),
-            };
             let name = filter::parameter(field, suffix);
-            operation = operation.parameter(query(&name, parameter(field), &doc));
+            operation = operation.parameter(query(&name, parts::parameter(field), &meaning(field, suffix)));
         }
     }
     operation.build()
 }
 
+/// What a filter keeps.
+fn meaning(field: &Field, suffix: &str) -> String {
+    let test = match suffix {
+        "" => return parts::doc(field).unwrap_or_default(),
+        "lt" => "less than this",
+        "gt" => "more than this",
+        "lte" => "at most this",
+        "gte" => "at least this",
+        "ne" => "something else",
+        "contains" => "containing this",
+        "icontains" => "containing this, in upper or lower case",
+        "startswith" => "starting with this",
+        "istartswith" => "starting with this, in upper or lower case",
+        "endswith" => "ending with this",
+        "iendswith" => "ending with this, in upper or lower case",
+        "iregex" => "matching this regular expression as a whole, in upper or lower case",
+        _ => "matching this regular expression as a whole",
+    };
+    format!("Only with {} {test}.", field.name)
+}
+
 fn get(entity: &EntityInfo) -> Operation {
-    let mut operation = operation(entity, "get", false, &format!("Get one {}", entity.decl.name))
+    let mut operation = reading(entity, "get", false, &format!("Get one {}", entity.decl.name))
         .parameter(uid(entity))
-        .response("200", json("The entity.", &format!("{}ReadSingle", entity.decl.name)))
-        .response("304", empty("Nothing changed since `If-None-Match`."))
+        .response("200", entities("The entity.", named(&names::any(entity))))
         .response("404", error("No entity has this uid."));
     for flag in flags() {
         operation = operation.parameter(flag);
@@ -119,13 +137,15 @@ fn get(entity: &EntityInfo) -> Operation {
 }
 
 fn patch(entity: &EntityInfo) -> Operation {
+    let shape = named(&names::plain(entity, Audience::Private));
     writing(entity, "patch", &format!("Set attributes of one {}", entity.decl.name))
         .parameter(uid(entity))
-        .request_body(Some(body(&format!("{}Update", entity.decl.name))))
-        .response("200", json("The entity as it is now.", &format!("{}Read", entity.decl.name)))
-        .response("304", empty("It was so already."))
+        .request_body(Some(body(&names::patch(entity))))
+        .response("200", entities("The entity as it is now.", shape))
+        .response("304", unchanged("It was so already."))
         .response("404", error("No entity has this uid."))
         .response("409", error("The result would break a key."))
+        .response("413", error("The body is larger than the registry takes."))
         .build()
 }
 
@@ -137,21 +157,26 @@ fn delete(entity: &EntityInfo) -> Operation {
 }
 
 fn create(entity: &EntityInfo) -> Operation {
+    let shape = named(&names::extended(entity, Audience::Private));
+    let created = entities("The provider.", shape).header("Location", header("Its path."));
     writing(entity, "create", "Add a provider with all below it")
-        .request_body(Some(body("ProviderCreate")))
-        .response("201", json("The provider.", "ProviderReadExtended"))
+        .request_body(Some(body(&names::create(entity))))
+        .response("201", created)
         .response("409", error("A key is taken."))
+        .response("413", error("The body is larger than the registry takes."))
         .build()
 }
 
 fn replace(entity: &EntityInfo) -> Operation {
+    let shape = named(&names::extended(entity, Audience::Private));
     writing(entity, "replace", "Make a provider equal to a document")
         .parameter(uid(entity))
-        .request_body(Some(body("ProviderCreate")))
-        .response("200", json("The provider as it is now.", "ProviderReadExtended"))
-        .response("304", empty("It was equal already."))
+        .request_body(Some(body(&names::create(entity))))
+        .response("200", entities("The provider as it is now.", shape))
+        .response("304", unchanged("It was equal already."))
         .response("404", error("No provider has this uid."))
         .response("409", error("A key is taken."))
+        .response("413", error("The body is larger than the registry takes."))
         .build()
 }
 
@@ -186,52 +211,29 @@ fn flags() -> [Parameter; 2] {
     ]
 }
 
-fn word_free() -> RefOr<Shape> {
-    ObjectBuilder::new().schema_type(JsonType::String).build().into()
+fn query(name: &str, shape: Part, doc: &str) -> Parameter {
+    parameter(ParameterIn::Query, name, shape, doc)
 }
 
-fn query(name: &str, shape: RefOr<Shape>, doc: &str) -> Parameter {
+fn parameter(place: ParameterIn, name: &str, shape: Part, doc: &str) -> Parameter {
+    let required = if place == ParameterIn::Path { Required::True } else { Required::False };
     ParameterBuilder::new()
         .name(name)
-        .parameter_in(ParameterIn::Query)
-        .required(Required::False)
+        .parameter_in(place)
+        .required(required)
         .description((!doc.is_empty()).then_some(doc))
         .schema(Some(shape))
         .build()
 }
 
 fn uid(entity: &EntityInfo) -> Parameter {
-    ParameterBuilder::new()
-        .name(entity.decl.uid_name)
-        .parameter_in(ParameterIn::Path)
-        .required(Required::True)
-        .description(Some("32 lower-case hexadecimal characters."))
-        .schema(Some(word_free()))
-        .build()
+    let doc = "Its uid: 32 lower-case hexadecimal characters.";
+    parameter(ParameterIn::Path, entity.decl.uid_name, text("").build().into(), doc)
 }
 
-fn body(shape: &str) -> utoipa::openapi::request_body::RequestBody {
+fn body(shape: &str) -> RequestBody {
     RequestBodyBuilder::new()
         .content("application/json", Content::new(Some(named(shape))))
         .required(Some(Required::True))
         .build()
-}
-
-fn json(doc: &str, shape: &str) -> Response {
-    ResponseBuilder::new()
-        .description(doc)
-        .content("application/json", Content::new(Some(named(shape))))
-        .build()
-}
-
-fn error(doc: &str) -> Response {
-    json(doc, "Error")
-}
-
-fn faults(doc: &str) -> Response {
-    json(doc, "HTTPValidationError")
-}
-
-fn empty(doc: &str) -> Response {
-    ResponseBuilder::new().description(doc).build()
 }

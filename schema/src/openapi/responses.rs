@@ -1,0 +1,85 @@
+//! Answers by status: what each says, which headers it carries, and the shapes of errors.
+
+use super::parts::{Named, Part, any_of, list, named, text};
+use utoipa::openapi::{
+    ArrayBuilder, Content, HeaderBuilder, ObjectBuilder, ResponseBuilder, header::Header,
+    path::OperationBuilder, schema::Type as JsonType,
+};
+
+/// Adds the shapes of errors.
+pub(super) fn add(shapes: &mut Named) {
+    let error = ObjectBuilder::new()
+        .description(Some("Why a request was not done."))
+        .property("detail", text("What is wrong, and what to do.").build())
+        .required("detail");
+    shapes.add("ApiError".to_owned(), error.build());
+    let step =
+        any_of([text("").build().into(), ObjectBuilder::new().schema_type(JsonType::Integer).build().into()]);
+    let place = ArrayBuilder::new()
+        .items(step)
+        .description(Some("Where: query or body, then names and places in lists."));
+    let fault = ObjectBuilder::new()
+        .description(Some("One fault of a request."))
+        .property("loc", place.build())
+        .property("msg", text("What is wrong, for people.").build())
+        .property("type", text("What is wrong, for programs.").build())
+        .required("loc")
+        .required("msg")
+        .required("type");
+    let fault = shapes.add("ValidationError".to_owned(), fault.build());
+    let faults = ObjectBuilder::new()
+        .description(Some("All faults of a request at once."))
+        .property("detail", list(fault))
+        .required("detail");
+    shapes.add("ValidationErrors".to_owned(), faults.build());
+}
+
+/// What every operation can answer.
+pub(super) fn common(operation: OperationBuilder) -> OperationBuilder {
+    let token = "The token is missing, expired or not valid.";
+    let who = header("Which of these, as RFC 6750 says it.");
+    operation
+        .response("401", error(token).header("WWW-Authenticate", who))
+        .response("422", with("Parameters or body break rules.", named("ValidationErrors")))
+}
+
+/// What every write can answer besides.
+pub(super) fn of_writes(operation: OperationBuilder) -> OperationBuilder {
+    let when = header("After how many seconds to try again.");
+    operation
+        .response("403", error("The caller is known but is no administrator."))
+        .response("412", error("The graph is no longer in the state that `If-Match` names."))
+        .response(
+            "503",
+            error("The store cannot commit now; nothing was written.").header("Retry-After", when),
+        )
+}
+
+/// Entities.
+pub(super) fn entities(doc: &str, shape: Part) -> ResponseBuilder {
+    with(doc, shape).header("ETag", header("The state of the graph that this answer shows."))
+}
+
+/// Nothing but the state.
+pub(super) fn unchanged(doc: &str) -> ResponseBuilder {
+    empty(doc).header("ETag", header("The state of the graph."))
+}
+
+/// Nothing.
+pub(super) fn empty(doc: &str) -> ResponseBuilder {
+    ResponseBuilder::new().description(doc)
+}
+
+/// An error.
+pub(super) fn error(doc: &str) -> ResponseBuilder {
+    with(doc, named("ApiError"))
+}
+
+/// A header of answers.
+pub(super) fn header(doc: &str) -> Header {
+    HeaderBuilder::new().schema(Some(text("").build())).description(Some(doc)).build()
+}
+
+fn with(doc: &str, shape: Part) -> ResponseBuilder {
+    empty(doc).content("application/json", Content::new(Some(shape)))
+}
