@@ -93,6 +93,7 @@ fn the_comparison_sees_every_kind_of_change() {
         "/slas/{sla_uid}",
         "/providers/{provider_uid}",
         "/images/{image_uid}",
+        "/regions/{region_uid}",
         "/compute_quotas/{quota_uid}",
     ];
     same["paths"].as_object_mut().unwrap().retain(|path, _| enough.contains(&path.as_str()));
