@@ -33,11 +33,11 @@ impl Openapi {
             Err(code) => return code,
         };
         let base_path = &loaded.settings.base_path;
-        let printed = match self.version {
-            Version::V3_0 => api::openapi_3_0(base_path).and_then(|json| serde_json::to_string_pretty(&json)),
-            Version::V3_1 => api::openapi(base_path).to_pretty_json(),
+        let document = match self.version {
+            Version::V3_0 => api::openapi_3_0(base_path),
+            Version::V3_1 => api::openapi(base_path),
         };
-        match printed {
+        match document.and_then(|document| serde_json::to_string_pretty(&document)) {
             Ok(json) => {
                 println!("{json}");
                 ExitCode::SUCCESS

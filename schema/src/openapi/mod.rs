@@ -12,6 +12,7 @@ mod v3_0;
 pub use v3_0::to_3_0;
 
 use crate::schema::{EntityInfo, Schema};
+use serde_json::Value as Json;
 use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, ServerBuilder,
     security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -19,7 +20,32 @@ use utoipa::openapi::{
 };
 
 /// The description of the API under a base path, in OpenAPI 3.1.
-pub fn document(schema: &Schema, base_path: &str) -> OpenApi {
+pub fn document(schema: &Schema, base_path: &str) -> Result<Json, serde_json::Error> {
+    let mut document = serde_json::to_value(build(schema, base_path))?;
+    words_of_one(&mut document);
+    Ok(document)
+}
+
+/// A word that is always the same is a `const`, for which generated clients need no enumeration.
+fn words_of_one(json: &mut Json) {
+    match json {
+        Json::Array(items) => items.iter_mut().for_each(words_of_one),
+        Json::Object(object) => {
+            object.values_mut().for_each(words_of_one);
+            let word = object.get("enum").and_then(Json::as_array).and_then(|words| match words.as_slice() {
+                [word] => Some(word.clone()),
+                _ => None,
+            });
+            if let Some(word) = word {
+                object.shift_remove("enum");
+                object.insert("const".to_owned(), word);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn build(schema: &Schema, base_path: &str) -> OpenApi {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
         "An access token of one of the issuers that the registry trusts. Without one, reads show the public shapes.",
     ));

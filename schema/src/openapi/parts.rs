@@ -52,15 +52,12 @@ impl Named<'_> {
         };
         let default = if place == Place::Patch { None } else { default(field) };
         let doc = doc(field);
-        if let Type::Enum { members, name } = field.ty
-            && !name.is_empty()
-        {
-            let words = self.add(name.to_owned(), word(members));
+        if let Some(shape) = self.of_type(field.ty) {
             return RefOr::T(if null {
-                let any = AnyOfBuilder::new().item(words).item(nothing()).description(doc).default(default);
+                let any = AnyOfBuilder::new().item(shape).item(nothing()).description(doc).default(default);
                 Shape::AnyOf(any.build())
             } else {
-                let all = AllOfBuilder::new().item(words).description(doc).default(default);
+                let all = AllOfBuilder::new().item(shape).description(doc).default(default);
                 Shape::AllOf(all.build())
             });
         }
@@ -79,10 +76,6 @@ impl Named<'_> {
                 .format(Some(SchemaFormat::Custom("uri".to_owned())))
                 .min_length(Some(1))
                 .max_length(Some(65_536)),
-            Type::Counts => {
-                let number = ObjectBuilder::new().schema_type(JsonType::Integer).build();
-                object.additional_properties(Some(AdditionalProperties::RefOr(number.into())))
-            }
             // a document may say -1, unlimited, also where answers show null for it
             Type::Int { unlimited: true, .. } if place != Place::Answer => object.minimum(Some(-1.0)),
             Type::Enum { members, .. } => object.enum_values(Some(members.iter().copied())),
@@ -90,6 +83,23 @@ impl Named<'_> {
         }
         .build()
         .into()
+    }
+
+    /// The schema of a type that has a name.
+    fn of_type(&mut self, ty: Type) -> Option<Part> {
+        match ty {
+            Type::Enum { members, name } if !name.is_empty() => {
+                Some(self.add(name.to_owned(), word(members).build()))
+            }
+            Type::Counts => {
+                let number = ObjectBuilder::new().schema_type(JsonType::Integer).build();
+                let counts = ObjectBuilder::new()
+                    .description(Some("Numbers by name."))
+                    .additional_properties(Some(AdditionalProperties::RefOr(number.into())));
+                Some(self.add("Counts".to_owned(), counts.build()))
+            }
+            _ => None,
+        }
     }
 }
 

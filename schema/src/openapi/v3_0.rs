@@ -18,6 +18,9 @@ fn walk(json: &mut Json) {
         Json::Array(items) => items.iter_mut().for_each(walk),
         Json::Object(object) => {
             object.values_mut().for_each(walk);
+            if let Some(word) = object.shift_remove("const") {
+                object.insert("enum".to_owned(), json!([word]));
+            }
             if null_of_types(object) | null_of_members(object) {
                 object.insert("nullable".to_owned(), json!(true));
             }
@@ -71,6 +74,7 @@ mod tests {
             "word": { "anyOf": [{ "$ref": "#/components/schemas/Word" }, { "type": "null" }], "default": "a" },
             "list": { "anyOf": [{ "type": "array", "items": { "type": ["integer", "null"] } }, { "type": "null" }] },
             "several": { "anyOf": [{ "type": "string" }, { "type": "integer" }, { "type": "null" }] },
+            "one": { "type": "string", "const": "a" },
             "plain": { "anyOf": [{ "type": "string" }, { "type": "integer" }] },
         });
         let info = json!({ "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" } });
@@ -80,6 +84,7 @@ mod tests {
             "word": { "allOf": [{ "$ref": "#/components/schemas/Word" }], "default": "a", "nullable": true },
             "list": { "type": "array", "items": { "type": "integer", "nullable": true }, "nullable": true },
             "several": { "anyOf": [{ "type": "string" }, { "type": "integer" }], "nullable": true },
+            "one": { "type": "string", "enum": ["a"] },
             "plain": { "anyOf": [{ "type": "string" }, { "type": "integer" }] },
         });
         assert_eq!(out["components"]["schemas"], want);
