@@ -1,6 +1,6 @@
 //! `fedreg openapi`
 
-use super::{Config, failed, settings};
+use super::{Config, failed, print, settings};
 use clap::{Args, ValueEnum};
 use registry::api;
 use std::process::ExitCode;
@@ -39,7 +39,7 @@ impl Openapi {
         };
         match document.and_then(|document| serde_json::to_string_pretty(&document)) {
             Ok(json) => {
-                println!("{json}");
+                print(&json);
                 ExitCode::SUCCESS
             }
             Err(error) => failed(&error),
