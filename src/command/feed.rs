@@ -95,3 +95,42 @@ pub fn tell(result: &Result<Report, feeder::Error>, json: bool) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Settings;
+    use registry::settings::Loaded;
+    use std::{collections::HashMap, path::Path};
+
+    const EXAMPLE: &str = include_str!("../../fedreg.example.yaml");
+    const PAGE: &str = include_str!("../../docs/configuration.md");
+
+    fn feeder(text: &str) -> Result<Settings, String> {
+        let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let loaded = Loaded::new(Some(Path::new(file.path())), HashMap::new()).unwrap();
+        loaded.section("feeder").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_example_shows_the_defaults_and_loads_with_its_comments_taken_in() {
+        assert_eq!(format!("{:?}", feeder(EXAMPLE).unwrap()), format!("{:?}", Settings::default()));
+        let full = feeder(&EXAMPLE.replace("#|", "")).unwrap();
+        assert!(full.token_file.is_some() && full.schedule.is_some());
+    }
+
+    #[test]
+    fn the_example_and_the_page_have_every_key() {
+        for (section, wrong) in
+            [("feeder", "feeder: {zzz: 1}"), ("feeder.limits", "feeder: {limits: {zzz: 1}}")]
+        {
+            let error = feeder(wrong).unwrap_err();
+            let (_, known) = error.trim_end_matches('.').split_once("nown: ").unwrap();
+            for key in known.split(", ") {
+                assert!(EXAMPLE.contains(&format!("{key}:")), "fedreg.example.yaml lacks {section} {key}");
+                let row = format!("| `{section}.{key}` |");
+                assert!(PAGE.contains(&row), "docs/configuration.md lacks {section}.{key}");
+            }
+        }
+    }
+}
