@@ -22,6 +22,8 @@ pub struct Target {
 /// Several connections that ask the same, one request after the other, for a time.
 pub struct Load {
     pub target: Target,
+    /// Ask a little differently each time, so that no kept answer will do.
+    pub vary: bool,
     pub connections: usize,
     pub time: Duration,
 }
@@ -30,12 +32,15 @@ impl Load {
     /// Answers a second.
     pub async fn run(self) -> io::Result<f64> {
         let start = Instant::now();
-        let tasks = (0..self.connections).map(|_| {
-            let (target, time) = (self.target.clone(), self.time);
+        let tasks = (0..self.connections).map(|place| {
+            let (target, time, vary) = (self.target.clone(), self.time, self.vary);
             tokio::spawn(async move {
                 let mut connection = Connection::open(&target).await?;
                 let mut answers = 0_u32;
                 while start.elapsed() < time {
+                    if vary {
+                        connection.request = request(&target, &format!("n={place}.{answers}"));
+                    }
                     connection.ask(None).await?;
                     answers += 1;
                 }
@@ -57,6 +62,18 @@ pub async fn fetch(target: &Target) -> io::Result<Bytes> {
     Ok(body.freeze())
 }
 
+/// The text of a request, with one more parameter that means nothing.
+fn request(target: &Target, more: &str) -> Vec<u8> {
+    let Target { path, address, token } = target;
+    let more = match (more, path.contains('?')) {
+        ("", _) => String::new(),
+        (more, true) => format!("&{more}"),
+        (more, false) => format!("?{more}"),
+    };
+    format!("GET {path}{more} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n")
+        .into_bytes()
+}
+
 struct Connection {
     stream: TcpStream,
     request: Vec<u8>,
@@ -68,10 +85,7 @@ impl Connection {
     async fn open(target: &Target) -> io::Result<Self> {
         let stream = TcpStream::connect(target.address).await?;
         stream.set_nodelay(true)?;
-        let Target { path, address, token } = target;
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n");
-        Ok(Self { stream, request: request.into_bytes(), buffer: vec![0; 1 << 18], held: 0 })
+        Ok(Self { stream, request: request(target, ""), buffer: vec![0; 1 << 18], held: 0 })
     }
 
     /// Asks once and reads the whole answer, keeping its body where one is wanted.

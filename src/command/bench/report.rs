@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 /// One read.
+#[derive(Default)]
 pub struct Row {
     pub name: &'static str,
     pub bytes: usize,
