@@ -167,16 +167,11 @@ impl Reader<'_> {
                 good = false;
                 self.faults.push(fault);
             };
-            let value = match object.get(field.name) {
-                Some(json) => read::field_with(field, json, &self.path, &mut note),
-                None => {
-                    if field.otherwise == Otherwise::Required {
-                        let at = [field.name.into()];
-                        note(fault(&self.path, &at, "field required", "value_error.missing"));
-                    }
-                    None
-                }
-            };
+            let value =
+                object.get(field.name).and_then(|json| read::field_with(field, json, &self.path, &mut note));
+            if field.otherwise == Otherwise::Required && !object.contains_key(field.name) {
+                note(fault(&self.path, &[field.name.into()], "field required", "value_error.missing"));
+            }
             values.push(if good { value } else { Some(Value::Null) });
         }
         values

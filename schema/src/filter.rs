@@ -156,7 +156,7 @@ impl TextTest {
                 let at = text.len().checked_sub(part.len());
                 at.is_some_and(|at| text.as_bytes()[at..].eq_ignore_ascii_case(part.as_bytes()))
             }
-            _ => (0..=text.len().saturating_sub(part.len()))
+            Self::IContains => (0..=text.len().saturating_sub(part.len()))
                 .any(|at| starts_ignoring_case(&text.as_bytes()[at..], part.as_bytes())),
         }
     }

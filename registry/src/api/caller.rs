@@ -2,7 +2,7 @@
 
 use super::{ApiError, App};
 use crate::{
-    auth::{self, AuthError, Identity, Role},
+    auth::{self, Identity, Role},
     federation::Author,
 };
 use axum::http::HeaderMap;
@@ -36,11 +36,6 @@ impl Caller {
     /// The shapes that the caller sees; `short` asks for the public ones.
     pub fn audience(&self, short: bool) -> Audience {
         if short || self.is_anonymous() { Audience::Public } else { Audience::Private }
-    }
-
-    /// Refuses a caller who would learn private attributes by filtering or sorting (`behaviour.md` 3).
-    pub fn may_ask_private(&self) -> Result<(), ApiError> {
-        if self.is_anonymous() { Err(AuthError::Missing.into()) } else { Ok(()) }
     }
 
     /// For the change log.

@@ -6,7 +6,10 @@ use super::{
     caller::Caller,
     query,
 };
-use crate::graph::select::{Special, select};
+use crate::{
+    auth::AuthError,
+    graph::select::{Special, select},
+};
 use axum::{
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode},
@@ -34,8 +37,11 @@ pub(super) async fn list(
     }
     let pairs = query::pairs(uri.query())?;
     let entity = snapshot.graph.schema.entity(kind);
-    if filter::asks_private(entity, &pairs) || special_asks_private(snapshot.graph.schema, kind, &pairs) {
-        caller.may_ask_private()?;
+    // an anonymous caller would learn private attributes by filtering or sorting (`behaviour.md` 3)
+    let asks_private =
+        || filter::asks_private(entity, &pairs) || special_asks_private(snapshot.graph.schema, kind, &pairs);
+    if caller.is_anonymous() && asks_private() {
+        return Err(AuthError::Missing.into());
     }
     let special = special(snapshot.graph.schema, kind, &pairs);
     let (query, special) = match (filter::parse(entity, &pairs), special) {
