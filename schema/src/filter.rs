@@ -358,12 +358,11 @@ fn operand(ty: Type, text: &str) -> Result<Value, (String, &'static str)> {
             .parse()
             .map(Value::Int)
             .map_err(|_| ("value is not a valid integer".to_owned(), "type_error.integer")),
-        Type::Float { .. } => text
-            .parse::<f64>()
-            .ok()
-            .filter(|x| x.is_finite())
-            .map(Value::Float)
-            .ok_or_else(|| ("value is not a valid float".to_owned(), "type_error.float")),
+        Type::Float { min, max } => {
+            let x = text.parse::<f64>().ok().filter(|x| x.is_finite());
+            let x = x.ok_or_else(|| ("value is not a valid float".to_owned(), "type_error.float"))?;
+            read::within(x, min, max).map(Value::Float)
+        }
         Type::Date => {
             text.parse().map(Value::Date).map_err(|_| ("invalid date format".to_owned(), "value_error.date"))
         }

@@ -90,14 +90,7 @@ fn value(ty: Type, json: &Json) -> Result<Value, Wrong> {
                 .as_f64()
                 .filter(|x| x.is_finite())
                 .ok_or_else(|| ("value is not a valid number".to_owned(), "type_error.float"))?;
-            at_least(x, min, f64::lt)?;
-            match max {
-                Some(max) if x > max => Err((
-                    format!("ensure this value is less than or equal to {max}"),
-                    "value_error.number.not_le",
-                )),
-                _ => Ok(Value::Float(x)),
-            }
+            within(x, min, max).map(Value::Float)
         }
         Type::Texts { .. } => Err(("value is not a valid list".to_owned(), "type_error.list")),
         Type::Date => text(json).and_then(|text| {
@@ -118,6 +111,17 @@ fn value(ty: Type, json: &Json) -> Result<Value, Wrong> {
             "value is not an object of integers by name: write {\"A100\": 2}".to_owned(),
             "type_error.dict",
         )),
+    }
+}
+
+/// A number between bounds.
+pub(crate) fn within(x: f64, min: Option<f64>, max: Option<f64>) -> Result<f64, Wrong> {
+    at_least(x, min, f64::lt)?;
+    match max {
+        Some(max) if x > max => {
+            Err((format!("ensure this value is less than or equal to {max}"), "value_error.number.not_le"))
+        }
+        _ => Ok(x),
     }
 }
 

@@ -1,28 +1,28 @@
 //! What things are called. Generated clients make their types and functions of these names, so they say what
-//! something is and not how it came to be: `Flavor`, `FlavorPublic`, `FlavorExtended`, `FlavorPatch`,
+//! something is and not how it came to be: `Flavor`, `PublicFlavor`, `ExtendedFlavor`, `FlavorPatch`,
 //! `list_flavors`. An entity as the extended shape of another one shows it has both names: `ProviderRegion`.
 
 use crate::{schema::EntityInfo, view::Audience};
 
-/// The plain shape: `Flavor`, `FlavorPublic`.
+/// The plain shape: `Flavor`, `PublicFlavor`.
 pub(super) fn plain(entity: &EntityInfo, audience: Audience) -> String {
-    for_audience(entity.decl.name.to_owned(), audience)
+    for_audience(entity.decl.name, audience)
 }
 
-/// The shape with what is related: `FlavorExtended`, `FlavorExtendedPublic`.
+/// The shape with what is related: `ExtendedFlavor`, `PublicExtendedFlavor`.
 pub(super) fn extended(entity: &EntityInfo, audience: Audience) -> String {
-    for_audience(format!("{}Extended", entity.decl.name), audience)
+    for_audience(&format!("Extended{}", entity.decl.name), audience)
 }
 
 /// An entity, or a family of them, within the extended shape of another: `ProviderRegion`, `ProjectQuota`.
 pub(super) fn nested(root: &EntityInfo, name: &str, audience: Audience) -> String {
     let root = root.decl.family.unwrap_or(root.decl.name);
-    for_audience(format!("{root}{name}"), audience)
+    for_audience(&format!("{root}{name}"), audience)
 }
 
 /// An entity with the properties of the relation that shows it, and no more: `ProviderWithAuthMethod`.
 pub(super) fn with_auth_method(entity: &EntityInfo, audience: Audience) -> String {
-    for_audience(format!("{}WithAuthMethod", entity.decl.name), audience)
+    for_audience(&format!("{}WithAuthMethod", entity.decl.name), audience)
 }
 
 /// Any of the four shapes: `AnyFlavor`.
@@ -46,10 +46,10 @@ pub(super) fn operation(verb: &str, entity: &EntityInfo, all: bool) -> String {
     format!("{verb}_{object}")
 }
 
-fn for_audience(name: String, audience: Audience) -> String {
+fn for_audience(name: &str, audience: Audience) -> String {
     match audience {
-        Audience::Private => name,
-        Audience::Public => name + "Public",
+        Audience::Private => name.to_owned(),
+        Audience::Public => format!("Public{name}"),
     }
 }
 
