@@ -20,8 +20,19 @@ pub struct Snapshot {
     pub revision: u64,
     /// Which life of the store the revision belongs to.
     pub epoch: Arc<str>,
+    /// When the last of them was committed.
+    pub committed: Option<DateTime<Utc>>,
     /// Answers that were asked for since it is current.
     pub answers: Answers,
+}
+
+impl Snapshot {
+    /// Names this state and no other: also when an older copy of the store was restored and went another way, where
+    /// the revision alone would come round again.
+    pub fn state(&self) -> String {
+        let committed = self.committed.map_or(0, |at| at.timestamp_micros());
+        format!("{}-{}-{committed:x}", self.epoch, self.revision)
+    }
 }
 
 /// What gives the time; passed in, so that tests can.
@@ -90,6 +101,7 @@ impl Federation {
             graph,
             revision: loaded.revision,
             epoch: loaded.epoch.into(),
+            committed: loaded.committed,
             answers: Answers::new(answer_bytes),
         };
         Ok(Self {
@@ -140,10 +152,11 @@ impl Federation {
             }
             let graph = snapshot.graph.apply(&changes)?;
             let Author { who, what } = author.clone();
-            let entry = Entry { revision: snapshot.revision + 1, at: (self.now)(), who, what, changes };
+            let at = (self.now)();
+            let entry = Entry { revision: snapshot.revision + 1, at, who, what, changes };
             match self.store.commit(entry).await {
                 Ok(()) => {
-                    let snapshot = self.advance(&snapshot, graph);
+                    let snapshot = self.advance(&snapshot, graph, at);
                     return Ok(Written { value, snapshot, changed: true });
                 }
                 Err(CommitError::Moved { .. }) => self.follow().await?,
@@ -153,11 +166,12 @@ impl Federation {
         Err(WriteError::Busy(TRIES))
     }
 
-    fn advance(&self, from: &Snapshot, graph: Graph) -> Arc<Snapshot> {
+    fn advance(&self, from: &Snapshot, graph: Graph, at: DateTime<Utc>) -> Arc<Snapshot> {
         let next = Arc::new(Snapshot {
             graph,
             revision: from.revision + 1,
             epoch: Arc::clone(&from.epoch),
+            committed: Some(at),
             answers: Answers::new(self.answer_bytes),
         });
         self.current.store(Arc::clone(&next));
@@ -176,7 +190,7 @@ impl Federation {
             let mut snapshot = snapshot;
             for entry in entries {
                 let graph = snapshot.graph.apply(&entry.changes)?;
-                snapshot = self.advance(&snapshot, graph);
+                snapshot = self.advance(&snapshot, graph, entry.at);
             }
         }
     }

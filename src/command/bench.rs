@@ -19,6 +19,7 @@ use serde_json::{Value as Json, json};
 use simulator::{Issuer, IssuerOptions, Params, Subject};
 use std::{
     error::Error,
+    fmt::Write,
     path::Path,
     process::ExitCode,
     sync::Arc,
@@ -267,7 +268,12 @@ fn urls(graph: &Graph) -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
     let first = |kind| graph.all(kind).first().ok_or("an empty federation");
     let group = first(Kind::UserGroup)?;
     let text = |id, name| graph.value(id, name).as_str().unwrap_or_default().to_owned();
-    let encode = |text: String| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let encode = |text: String| {
+        text.bytes().fold(String::new(), |mut out, byte| {
+            let _ = write!(out, "%{byte:02X}");
+            out
+        })
+    };
     let issuer = graph.neighbour(group, "identity_provider").ok_or("a group without issuer")?;
     let who =
         format!("name={}&idp_endpoint={}", encode(text(group, "name")), encode(text(issuer, "endpoint")));
@@ -311,7 +317,7 @@ async fn memory(folder: &Path, report: &mut Report) -> Result<(), Box<dyn Error>
     let pid = child.id().ok_or("the registry ended at once")?;
     let ready = Target { address: port, path: "/readyz".to_owned(), token: token.clone() };
     while client::fetch(&ready).await.is_err() {
-        if start.elapsed() > Duration::from_secs(60) {
+        if start.elapsed() > Duration::from_mins(1) {
             return Err("the registry did not become ready".into());
         }
         tokio::time::sleep(Duration::from_millis(2)).await;

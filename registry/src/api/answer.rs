@@ -25,7 +25,7 @@ pub(super) fn etag(snapshot: &Snapshot, audience: Audience) -> HeaderValue {
         Audience::Public => "a",
         Audience::Private => "p",
     };
-    let text = format!("W/\"{}-{}-{whom}\"", snapshot.epoch, snapshot.revision);
+    let text = format!("W/\"{}-{whom}\"", snapshot.state());
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("W/\"0\""))
 }
 

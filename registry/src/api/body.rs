@@ -56,7 +56,7 @@ pub(super) fn still_as_known(snapshot: &Snapshot, headers: &HeaderMap) -> Result
             .rsplit_once('-')
             .map(|(state, _)| state.to_owned())
     };
-    let current = format!("{}-{}", snapshot.epoch, snapshot.revision);
+    let current = snapshot.state();
     let same = known.split(',').any(|tag| tag.trim() == "*" || state(tag).as_deref() == Some(&current));
     if same { Ok(()) } else { Err(ApiError::Stale) }
 }

@@ -14,7 +14,8 @@ use std::{sync::OnceLock, time::Instant};
 pub(super) async fn measure(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let path = path.unwrap_or_else(|| "unknown".to_owned());
+    // with and without the slash at the end is one path
+    let path = path.map_or_else(|| "unknown".to_owned(), |path| path.trim_end_matches('/').to_owned());
     let method = request.method().as_str().to_owned();
     let id =
         request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
@@ -65,6 +66,10 @@ fn install() -> Result<PrometheusHandle, BuildError> {
     metrics::describe_counter!("fedreg_http_requests_total", "Requests by method, path and status.");
     metrics::describe_histogram!("fedreg_http_request_duration_seconds", "Time from request to answer.");
     metrics::describe_counter!("fedreg_tokens_refused_total", "Tokens refused, by reason.");
+    metrics::describe_counter!(
+        "fedreg_issuer_key_fetches_total",
+        "Fetches of issuers' keys, by issuer and outcome."
+    );
     metrics::describe_gauge!("fedreg_graph_nodes", "Nodes of the graph by kind.");
     metrics::describe_gauge!("fedreg_graph_revision", "Changes that led to the current graph.");
     metrics::describe_gauge!("fedreg_ready", "1 while requests are wanted.");

@@ -165,7 +165,15 @@ fn load(schema: &'static Schema, database: &Database) -> Result<Loaded, StoreErr
         };
         links.push(Link { relation, from: Uid::from_bytes(from), to: Uid::from_bytes(to), properties });
     }
+    let log = transaction.open_table(LOG).map_err(failed)?;
+    let last = match log.last().map_err(failed)? {
+        Some((_, bytes)) => {
+            parse(bytes.value(), "log entry")?.get("at").and_then(|at| at.as_str()?.parse().ok())
+        }
+        None => None,
+    };
     Ok(Loaded {
+        committed: last,
         revision: numbers.get("revision").map_err(failed)?.map_or(0, |number| number.value()),
         epoch: texts.get("epoch").map_err(failed)?.map(|text| text.value().to_owned()).unwrap_or_default(),
         nodes: nodes.into_iter().map(|(_, node)| node).collect(),

@@ -14,6 +14,8 @@ pub struct Loaded {
     pub revision: u64,
     /// Which life of the store this is: revisions of different lives are not comparable.
     pub epoch: String,
+    /// When the last change was committed: tells apart two histories of one life, when an older copy was restored.
+    pub committed: Option<DateTime<Utc>>,
     /// Its nodes.
     pub nodes: Vec<Created>,
     /// Its relations.
