@@ -97,7 +97,7 @@ async fn a_declared_field_is_everywhere() {
 
     // OpenAPI: shapes, patch, document, parameters
     let api = schema::openapi::document(schema, "/api/v1").unwrap();
-    for shape in ["Flavor", "FlavorPublic", "FlavorPatch", "PrivateFlavorCreate"] {
+    for shape in ["Flavor", "PublicFlavor", "FlavorPatch", "PrivateFlavorCreate"] {
         let property = &api["components"]["schemas"][shape]["properties"]["colour"];
         assert_eq!(property["description"], "Its colour. Unit: nm.", "{shape}");
     }

@@ -92,11 +92,11 @@ public final class Check {
         return new ProvidersApi(client(token)).listProviders(request).get(0).getProvider();
     }
 
-    private static List<ProjectExtended> projects() throws ApiException {
+    private static List<ExtendedProject> projects() throws ApiException {
         var request = ProjectsApi.APIListProjectsRequest.newBuilder().providerUid(openstack().getUid()).withConn(true);
         List<AnyProject> projects = new ProjectsApi(client(token)).listProjects(request.build());
         expect(!projects.isEmpty(), "no projects");
-        return projects.stream().map(AnyProject::getProjectExtended).toList();
+        return projects.stream().map(AnyProject::getExtendedProject).toList();
     }
 
     private static Set<String> places(ValidationErrors faults) {
@@ -112,14 +112,14 @@ public final class Check {
         var all = ProvidersApi.APIListProvidersRequest.newBuilder().build();
         expect(reader.listProviders(all).get(0).getActualInstance() instanceof Provider, "with a token: private");
         List<AnyProvider> shown = new ProvidersApi(client(null)).listProviders(all);
-        expect(shown.get(0).getActualInstance() instanceof ProviderPublic, "without: public");
+        expect(shown.get(0).getActualInstance() instanceof PublicProvider, "without: public");
         var none = ProvidersApi.APIListProvidersRequest.newBuilder().name("no such name").build();
         same(reader.listProviders(none), List.of());
     }
 
     private static void readsOneWithConnections() throws Exception {
         AnyProvider answer = new ProvidersApi(client(token)).getProvider(openstack().getUid(), null, null, true);
-        ProviderExtended provider = answer.getProviderExtended();
+        ExtendedProvider provider = answer.getExtendedProvider();
         for (ProviderRegion region : provider.getRegions()) {
             Set<Class<?>> kinds = new HashSet<>();
             region.getServices().forEach(service -> kinds.add(service.getActualInstance().getClass()));
@@ -133,7 +133,7 @@ public final class Check {
     }
 
     private static void followsToProjects() throws Exception {
-        for (ProjectExtended project : projects()) {
+        for (ExtendedProject project : projects()) {
             same(project.getProvider().getUid(), openstack().getUid());
             ProjectIdentityProvider issuer = project.getSla().getUserGroup().getIdentityProvider();
             expect(issuer.getProviders().get(0).getRelationship().getIdpName() != null, "a name in Keystone");
@@ -143,7 +143,7 @@ public final class Check {
     private static void followsToFlavors() throws Exception {
         FlavorsApi reader = new FlavorsApi(client(token));
         String uid = projects().get(0).getFlavors().get(0).getUid();
-        FlavorExtended flavor = reader.getFlavor(uid, null, null, true).getFlavorExtended();
+        ExtendedFlavor flavor = reader.getFlavor(uid, null, null, true).getExtendedFlavor();
         same(flavor.getService().getRegion().getProvider().getUid(), openstack().getUid());
         var request = FlavorsApi.APIListFlavorsRequest.newBuilder().gpusGt(0).sort("-ram").limit(3).build();
         List<Flavor> large = reader.listFlavors(request).stream().map(AnyFlavor::getFlavor).toList();
@@ -153,14 +153,14 @@ public final class Check {
 
     private static void followsToImages() throws Exception {
         String uid = projects().get(0).getImages().get(0).getUid();
-        ImageExtended image = new ImagesApi(client(token)).getImage(uid, null, null, true).getImageExtended();
+        ExtendedImage image = new ImagesApi(client(token)).getImage(uid, null, null, true).getExtendedImage();
         same(image.getServices().get(0).getRegion().getProvider().getUid(), openstack().getUid());
         same(image.getCreatedAt().getNano(), 0);
     }
 
     private static void followsToNetworks() throws Exception {
         String uid = projects().stream().flatMap(one -> one.getNetworks().stream()).findFirst().get().getUid();
-        NetworkExtended network = new NetworksApi(client(token)).getNetwork(uid, null, null, true).getNetworkExtended();
+        ExtendedNetwork network = new NetworksApi(client(token)).getNetwork(uid, null, null, true).getExtendedNetwork();
         same(network.getService().getRegion().getProvider().getUid(), openstack().getUid());
     }
 
@@ -174,8 +174,8 @@ public final class Check {
         same(cores.stream().map(ProjectComputeQuota::getUsage).collect(Collectors.toSet()), Set.of(true, false));
         expect(quotas.stream().anyMatch(ProjectBlockStorageQuota.class::isInstance), "quotas of volumes");
         ComputeQuotasApi reader = new ComputeQuotasApi(client(token));
-        ComputeQuotaExtended quota =
-                reader.getComputeQuota(cores.get(0).getUid(), null, null, true).getComputeQuotaExtended();
+        ExtendedComputeQuota quota =
+                reader.getComputeQuota(cores.get(0).getUid(), null, null, true).getExtendedComputeQuota();
         same(quota.getService().getRegion().getProvider().getUid(), openstack().getUid());
     }
 
@@ -221,7 +221,7 @@ public final class Check {
 
     private static void createsAndDeletes() throws Exception {
         ProvidersApi admin = new ProvidersApi(client(adminToken));
-        ProviderExtended created = admin.createProvider(document(), null);
+        ExtendedProvider created = admin.createProvider(document(), null);
         try {
             ProviderComputeService service =
                     created.getRegions().get(0).getServices().get(0).getProviderComputeService();

@@ -62,21 +62,21 @@ def openstack() -> models.Provider:
     return all_of(name_first, models.Provider)[0]
 
 
-def projects() -> list[models.ProjectExtended]:
+def projects() -> list[models.ExtendedProject]:
     """Its projects with what they can use."""
     answered = list_projects.sync_detailed(client=reader, provider_uid=openstack().uid, with_conn=True)
-    return all_of(answer(answered, 200, list), models.ProjectExtended)
+    return all_of(answer(answered, 200, list), models.ExtendedProject)
 
 
 def lists_providers() -> None:
     all_of(answer(list_providers.sync_detailed(client=reader), 200, list), models.Provider)
-    all_of(answer(list_providers.sync_detailed(client=nobody), 200, list), models.ProviderPublic)
+    all_of(answer(list_providers.sync_detailed(client=nobody), 200, list), models.PublicProvider)
     assert answer(list_providers.sync_detailed(client=reader, name="no such name"), 200, list) == []
 
 
 def reads_one_with_connections() -> None:
     provider = answer(
-        get_provider.sync_detailed(openstack().uid, client=reader, with_conn=True), 200, models.ProviderExtended
+        get_provider.sync_detailed(openstack().uid, client=reader, with_conn=True), 200, models.ExtendedProvider
     )
     for region in provider.regions:
         assert isinstance(region.location, models.Location | None)
@@ -95,7 +95,7 @@ def follows_to_projects() -> None:
 
 def follows_to_flavors() -> None:
     uid = projects()[0].flavors[0].uid
-    flavor = answer(get_flavor.sync_detailed(uid, client=reader, with_conn=True), 200, models.FlavorExtended)
+    flavor = answer(get_flavor.sync_detailed(uid, client=reader, with_conn=True), 200, models.ExtendedFlavor)
     assert flavor.service.region.provider.uid == openstack().uid
     large = answer(list_flavors.sync_detailed(client=reader, gpus_gt=0, sort="-ram", limit=3), 200, list)
     sizes = [flavor.ram for flavor in all_of(large, models.Flavor) if flavor.gpus > 0]
@@ -104,14 +104,14 @@ def follows_to_flavors() -> None:
 
 def follows_to_images() -> None:
     uid = projects()[0].images[0].uid
-    image = answer(get_image.sync_detailed(uid, client=reader, with_conn=True), 200, models.ImageExtended)
+    image = answer(get_image.sync_detailed(uid, client=reader, with_conn=True), 200, models.ExtendedImage)
     assert image.services[0].region.provider.uid == openstack().uid
     assert image.created_at and image.created_at.tzinfo
 
 
 def follows_to_networks() -> None:
     uid = next(project.networks[0].uid for project in projects() if project.networks)
-    network = answer(get_network.sync_detailed(uid, client=reader, with_conn=True), 200, models.NetworkExtended)
+    network = answer(get_network.sync_detailed(uid, client=reader, with_conn=True), 200, models.ExtendedNetwork)
     assert network.service.region.provider.uid == openstack().uid
 
 
@@ -122,7 +122,7 @@ def follows_to_quotas() -> None:
     assert any(quota.usage for quota in cores) and not all(quota.usage for quota in cores)
     uid = cores[0].uid
     quota = answer(
-        get_compute_quota.sync_detailed(uid, client=reader, with_conn=True), 200, models.ComputeQuotaExtended
+        get_compute_quota.sync_detailed(uid, client=reader, with_conn=True), 200, models.ExtendedComputeQuota
     )
     assert quota.service.region.provider.uid == openstack().uid
 
@@ -175,7 +175,7 @@ def document() -> models.ProviderCreate:
 
 
 def creates_and_deletes() -> None:
-    created = answer(create_provider.sync_detailed(client=admin, body=document()), 201, models.ProviderExtended)
+    created = answer(create_provider.sync_detailed(client=admin, body=document()), 201, models.ExtendedProvider)
     service = created.regions[0].services[0]
     assert isinstance(service, models.ProviderComputeService)
     assert sorted((flavor.name, flavor.is_shared) for flavor in service.flavors) == [("large", True), ("small", False)]

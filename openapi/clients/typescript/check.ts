@@ -69,7 +69,7 @@ async function openstack(): Promise<Schemas["Provider"]> {
   return first(only(good(await reader.GET("/providers/", { params: { query } })), "private"));
 }
 
-async function projects(): Promise<Schemas["ProjectExtended"][]> {
+async function projects(): Promise<Schemas["ExtendedProject"][]> {
   const query = { provider_uid: (await openstack()).uid, with_conn: true };
   return only(good(await reader.GET("/projects/", { params: { query } })), "private_extended");
 }
