@@ -153,7 +153,7 @@ bring_up() {
   sync_keystone; start_issuer
   for r in $(regions); do in_region $r sync_placement; done
   start_apache
-  ( seedenv /usr/bin/python3 "$here/seed.py" catalog; sync_glance; sync_cinder; [ "$REGION2" != real ] || { in_region RegionTwo sync_neutron; in_region RegionTwo sync_glance; } ) & b=$!
+  ( once "catalog-$REGION2-$WITH_SWIFT" seedenv /usr/bin/python3 "$here/seed.py" catalog; sync_glance; sync_cinder; [ "$REGION2" != real ] || { in_region RegionTwo sync_neutron; in_region RegionTwo sync_glance; } ) & b=$!
   wait $a; sync_neutron; [ "$REGION2" != real ] || { in_region RegionTwo sync_nova; in_region RegionTwo sync_cinder; }
   wait $b
 }
@@ -227,6 +227,13 @@ seed_data() {
   done
   touch "$VAR/.done-seed"
 }
+ports_free() { # before minutes are spent on packages
+  local port
+  ! alive "$RUN/mysql.pid" || return 0
+  for port in $DBPORT $MCPORT "$ISSUER_HTTP_PORT" "$ISSUER_HTTPS_PORT" "$SWIFTPORT" 5000 8774 8776 8778 9292 9696 18774 18776 18778 19292 19696; do
+    ! taken "$port" || fail "port $port is taken by another program"
+  done
+}
 step() { # WHAT FUNCTION: with its duration
   local t=$SECONDS
   "$2"; say "$1: $((SECONDS - t)) s"
@@ -241,8 +248,8 @@ start_all() {
 
 case $what in
   install) step packages install_pkgs ;;
-  start) start_all ;;
+  start) ports_free; start_all ;;
   seed) step data seed_data ;;
-  all) step packages install_pkgs; start_all; [ -e "$VAR/.done-seed" ] || step data seed_data ;;
+  all) ports_free; step packages install_pkgs; start_all; [ -e "$VAR/.done-seed" ] || step data seed_data ;;
   *) fail "usage: up.sh HOME [install|start|seed|all]" ;;
 esac
