@@ -15,7 +15,7 @@ use crate::{
 use utoipa::openapi::{
     Content, HttpMethod, ObjectBuilder, PathItem, Paths, PathsBuilder, Required, SecurityRequirement,
     path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
-    request_body::{RequestBody, RequestBodyBuilder},
+    request_body::RequestBodyBuilder,
     schema::Type as JsonType,
 };
 
@@ -59,6 +59,14 @@ fn writing(entity: &EntityInfo, verb: &str, summary: &str) -> OperationBuilder {
     responses::of_writes(operation(entity, verb, false, summary))
         .securities(Some([bearer()]))
         .parameter(parameter(ParameterIn::Header, "If-Match", text("").build().into(), known))
+}
+
+/// Writes with a body.
+fn saying(entity: &EntityInfo, verb: &str, summary: &str, shape: &str) -> OperationBuilder {
+    let body = RequestBodyBuilder::new()
+        .content("application/json", Content::new(Some(named(shape))))
+        .required(Some(Required::True));
+    responses::of_bodies(writing(entity, verb, summary)).request_body(Some(body.build()))
 }
 
 fn bearer() -> SecurityRequirement {
@@ -138,14 +146,12 @@ fn get(entity: &EntityInfo) -> Operation {
 
 fn patch(entity: &EntityInfo) -> Operation {
     let shape = named(&names::plain(entity, Audience::Private));
-    writing(entity, "patch", &format!("Set attributes of one {}", entity.decl.name))
+    let summary = format!("Set attributes of one {}", entity.decl.name);
+    saying(entity, "patch", &summary, &names::patch(entity))
         .parameter(uid(entity))
-        .request_body(Some(body(&names::patch(entity))))
         .response("200", entities("The entity as it is now.", shape))
         .response("304", unchanged("It was so already."))
         .response("404", error("No entity has this uid."))
-        .response("409", error("The result would break a key."))
-        .response("413", error("The body is larger than the registry takes."))
         .build()
 }
 
@@ -159,24 +165,18 @@ fn delete(entity: &EntityInfo) -> Operation {
 fn create(entity: &EntityInfo) -> Operation {
     let shape = named(&names::extended(entity, Audience::Private));
     let created = entities("The provider.", shape).header("Location", header("Its path."));
-    writing(entity, "create", "Add a provider with all below it")
-        .request_body(Some(body(&names::create(entity))))
+    saying(entity, "create", "Add a provider with all below it", &names::create(entity))
         .response("201", created)
-        .response("409", error("A key is taken."))
-        .response("413", error("The body is larger than the registry takes."))
         .build()
 }
 
 fn replace(entity: &EntityInfo) -> Operation {
     let shape = named(&names::extended(entity, Audience::Private));
-    writing(entity, "replace", "Make a provider equal to a document")
+    saying(entity, "replace", "Make a provider equal to a document", &names::create(entity))
         .parameter(uid(entity))
-        .request_body(Some(body(&names::create(entity))))
         .response("200", entities("The provider as it is now.", shape))
         .response("304", unchanged("It was equal already."))
         .response("404", error("No provider has this uid."))
-        .response("409", error("A key is taken."))
-        .response("413", error("The body is larger than the registry takes."))
         .build()
 }
 
@@ -229,11 +229,4 @@ fn parameter(place: ParameterIn, name: &str, shape: Part, doc: &str) -> Paramete
 fn uid(entity: &EntityInfo) -> Parameter {
     let doc = "Its uid: 32 lower-case hexadecimal characters.";
     parameter(ParameterIn::Path, entity.decl.uid_name, text("").build().into(), doc)
-}
-
-fn body(shape: &str) -> RequestBody {
-    RequestBodyBuilder::new()
-        .content("application/json", Content::new(Some(named(shape))))
-        .required(Some(Required::True))
-        .build()
 }

@@ -55,6 +55,14 @@ pub(super) fn of_writes(operation: OperationBuilder) -> OperationBuilder {
         )
 }
 
+/// What every write with a body can answer besides.
+pub(super) fn of_bodies(operation: OperationBuilder) -> OperationBuilder {
+    operation
+        .response("408", error("The body did not arrive within the time of a request."))
+        .response("409", error("A key is taken, or would be broken."))
+        .response("413", error("The body is larger than the registry takes."))
+}
+
 /// Entities.
 pub(super) fn entities(doc: &str, shape: Part) -> ResponseBuilder {
     with(doc, shape).header("ETag", header("The state of the graph that this answer shows."))
