@@ -267,8 +267,11 @@ impl Reader<'_> {
         self.path.push(child.name.into());
         let items = match json {
             Json::Array(list) if child.many => {
-                let mut items = Vec::with_capacity(list.len());
+                let mut items = Vec::new();
                 for (i, json) in list.iter().enumerate() {
+                    if self.faults.is_full() {
+                        break;
+                    }
                     self.path.push(i.into());
                     items.push(self.item(child.kind, properties, json));
                     self.path.pop();

@@ -49,46 +49,36 @@ impl Fault {
 }
 
 /// Faults in the order in which they are found. All of them, up to a number that nobody reads to its end: a body of
-/// a million faults is not answered with a larger one.
+/// a million faults is not answered with a larger one, nor read further.
 #[derive(Debug, Default)]
-pub(crate) struct Faults {
-    found: Vec<Fault>,
-    left_out: bool,
-}
+pub(crate) struct Faults(Vec<Fault>);
 
 impl Faults {
     const MOST: usize = 1000;
 
     pub fn push(&mut self, fault: Fault) {
-        if self.is_full() {
-            self.left_out = true;
-        } else {
-            self.found.push(fault);
+        if !self.is_full() {
+            self.0.push(fault);
         }
     }
 
     /// Takes no more than there is room for.
     pub fn extend(&mut self, faults: impl Iterator<Item = Fault>) {
-        for fault in faults {
-            self.push(fault);
-            if self.left_out {
-                break;
-            }
-        }
+        self.0.extend(faults.take(Self::MOST - self.0.len()));
     }
 
-    /// Further ones are left out.
+    /// No further ones are taken.
     pub fn is_full(&self) -> bool {
-        self.found.len() >= Self::MOST
+        self.0.len() >= Self::MOST
     }
 
     /// What was asked for when nothing is wrong, else all that is.
     pub fn unless<T>(mut self, good: T) -> Result<T, Vec<Fault>> {
-        if self.left_out {
-            let msg = format!("there are more faults: these are the first {}", Self::MOST);
-            self.found.push(Fault::body(msg, "value_error.more"));
+        if self.is_full() {
+            let msg = format!("there may be more faults: these are the first {}", Self::MOST);
+            self.0.push(Fault::body(msg, "value_error.more"));
         }
-        if self.found.is_empty() { Ok(good) } else { Err(self.found) }
+        if self.0.is_empty() { Ok(good) } else { Err(self.0) }
     }
 }
 

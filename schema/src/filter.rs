@@ -106,8 +106,8 @@ pub enum TextTest {
 
 /// The largest regular expression that is taken, compiled. Matching takes time in proportion to this and to the text.
 const REGEX_BYTES: usize = 1 << 18;
-/// The longest text that is matched, in bytes: with the largest expression that takes a tenth of a second.
-const REGEX_TEXT: usize = 1 << 12;
+/// The longest text that is matched, in bytes: with the worst expression that takes half a second.
+const REGEX_TEXT: usize = 1 << 16;
 
 impl Filter {
     /// Whether a node's values pass, as v1 shows them. Missing values pass no comparison. Regular expressions ask

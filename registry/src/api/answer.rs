@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt, stream};
 use schema::Audience;
 use std::{convert::Infallible, sync::Arc};
 
@@ -85,7 +85,8 @@ pub(super) fn write(
         };
         Some((Ok::<_, Infallible>(piece), (None, progress)))
     });
-    respond(status, Body::from_stream(rest), etag)
+    // compression asks once more after the end
+    respond(status, Body::from_stream(rest.fuse()), etag)
 }
 
 /// The private shape of a node that was written.

@@ -1,22 +1,28 @@
 //! What a writing request brings: its body, and the state that its sender knows.
 
-use super::{ApiError, Shared};
+use super::{ApiError, Shared, caller::Caller};
 use crate::federation::Snapshot;
 use axum::{
-    body::{Body, to_bytes},
+    body::Body,
     extract::Request,
     http::{HeaderMap, header},
 };
+use http_body_util::BodyExt;
 use schema::{Fault, Loc};
 use serde_json::Value as Json;
 
-/// The body as JSON, and the headers.
-pub(super) async fn body(app: &Shared, request: Request) -> Result<(Json, HeaderMap), ApiError> {
+/// Who writes, the body as JSON, and the headers.
+pub(super) async fn from_administrator(
+    app: &Shared,
+    request: Request,
+) -> Result<(Caller, Json, HeaderMap), ApiError> {
     let (parts, body) = request.into_parts();
+    let caller = Caller::administrator(app, &parts.headers).await;
     // the rest of a request's time is for the answer, so that a slow sender is told that it is slow
     let patience = app.options.request_time * 9 / 10;
-    let bytes = tokio::time::timeout(patience, read(body, app.options.body_bytes));
-    let bytes = bytes.await.map_err(|_| ApiError::SlowBody(patience))??;
+    let bytes = tokio::time::timeout(patience, read(body, app.options.body_bytes, caller.is_ok())).await;
+    let caller = caller?;
+    let bytes = bytes.map_err(|_| ApiError::SlowBody(patience))??;
     let json = serde_json::from_slice(&bytes).map_err(|error| {
         let offset = bytes
             .split(|byte| *byte == b'\n')
@@ -28,20 +34,24 @@ pub(super) async fn body(app: &Shared, request: Request) -> Result<(Json, Header
         let msg = if bytes.is_empty() { "field required".to_owned() } else { format!("not JSON: {error}") };
         ApiError::Invalid(vec![Fault { loc, msg, ty: "value_error.jsondecode" }])
     })?;
-    Ok((json, parts.headers))
+    Ok((caller, json, parts.headers))
 }
 
-async fn read(body: Body, most: usize) -> Result<bytes::Bytes, ApiError> {
-    to_bytes(body, most).await.map_err(|error| {
-        let mut cause: Option<&dyn std::error::Error> = Some(&error);
-        while let Some(inner) = cause {
-            if inner.is::<http_body_util::LengthLimitError>() {
-                return ApiError::TooLarge(most);
-            }
-            cause = inner.source();
+/// Reads a body to its end, also one that is too large or not wanted, and then keeps nothing of it: whoever is still
+/// sending when the answer comes finds the connection broken instead.
+async fn read(mut body: Body, most: usize, wanted: bool) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| ApiError::BrokenBody)?.into_data() else { continue };
+        length += data.len();
+        if !wanted || length > most {
+            bytes = Vec::new();
+        } else {
+            bytes.extend_from_slice(&data);
         }
-        ApiError::BrokenBody
-    })
+    }
+    if length > most { Err(ApiError::TooLarge(most)) } else { Ok(bytes) }
 }
 
 /// Refuses a write that names a revision which is no longer the current one (`If-Match`, RFC 9110 13.1.1).

@@ -3,8 +3,7 @@
 use super::{
     ApiError, Shared,
     answer::written,
-    body::{body, still_as_known},
-    caller::Caller,
+    body::{from_administrator, still_as_known},
 };
 use crate::graph::plan;
 use axum::{
@@ -20,8 +19,7 @@ pub(super) async fn create_provider(
     State(app): State<Shared>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let caller = Caller::administrator(&app, request.headers()).await?;
-    let (json, headers) = body(&app, request).await?;
+    let (caller, json, headers) = from_administrator(&app, request).await?;
     let reading = document::Reading { lenient: app.options.lenient_documents };
     let schema = app.federation.snapshot().graph.schema;
     let document = Arc::new(document::provider(schema, &json, reading, &[])?);

@@ -51,6 +51,9 @@ pub enum ApiError {
     /// The store cannot make changes last now. Nothing is lost or half-written.
     #[error("the store cannot commit now; nothing was written. Try again")]
     Unavailable,
+    /// The answer took longer than a request may.
+    #[error("no answer within {} seconds: ask for less at once, or try again", .0.as_secs())]
+    OutOfTime(Duration),
     /// A fault of ours.
     #[error("internal error; the log tells more under this request's id")]
     Internal,
@@ -70,7 +73,7 @@ impl ApiError {
             Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
             Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::OutOfTime(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -91,7 +94,7 @@ impl IntoResponse for ApiError {
                 }
                 error.retry_after_seconds()
             }
-            Self::Unavailable => Some(RETRY_SECONDS),
+            Self::Unavailable | Self::OutOfTime(_) => Some(RETRY_SECONDS),
             _ => None,
         };
         if let Some(seconds) = retry {

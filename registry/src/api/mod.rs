@@ -25,8 +25,8 @@ pub use measure::handle as metrics_handle;
 use crate::{auth::Authenticator, federation::Federation};
 use axum::{
     Router,
-    http::StatusCode,
     middleware,
+    response::IntoResponse,
     routing::{MethodRouter, get},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -36,7 +36,6 @@ use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
-    timeout::TimeoutLayer,
 };
 
 /// How the API behaves; from the settings.
@@ -103,10 +102,14 @@ pub fn router(app: Shared) -> Router {
 
 /// What every request passes through, whatever answers it.
 pub fn layered<S: Clone + Send + Sync + 'static>(router: Router<S>, options: &Options) -> Router<S> {
-    let time = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, options.request_time);
+    let time = options.request_time;
+    let in_time = move |request, next: middleware::Next| async move {
+        let answer = tokio::time::timeout(time, next.run(request)).await;
+        answer.unwrap_or_else(|_| ApiError::OutOfTime(time).into_response())
+    };
     router
         .layer(CompressionLayer::new().gzip(true))
-        .layer(time)
+        .layer(middleware::from_fn(in_time))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(middleware::from_fn(measure::measure))
         .layer(PropagateRequestIdLayer::x_request_id())

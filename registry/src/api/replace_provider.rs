@@ -2,8 +2,7 @@
 
 use super::{
     ApiError, Shared, answer,
-    body::{body, still_as_known},
-    caller::Caller,
+    body::{from_administrator, still_as_known},
     get::{AskedUid, find},
 };
 use crate::graph::plan;
@@ -21,8 +20,7 @@ pub(super) async fn replace_provider(
     AskedUid(uid): AskedUid,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let caller = Caller::administrator(&app, request.headers()).await?;
-    let (json, headers) = body(&app, request).await?;
+    let (caller, json, headers) = from_administrator(&app, request).await?;
     let json = Arc::new(json);
     let reading = document::Reading { lenient: app.options.lenient_documents };
     let written = app

@@ -63,7 +63,7 @@ pub struct Link {
     pub from: Uid,
     /// Where it ends.
     pub to: Uid,
-    /// What it holds, in declared order.
+    /// What it holds, in declared order; empty when that is nothing.
     pub properties: Vec<Value>,
 }
 
@@ -230,15 +230,17 @@ impl Link {
         let ty = json.get("type").and_then(Json::as_str).unwrap_or_default();
         let relation =
             schema.relation_of_type(ty).ok_or_else(|| unreadable(format!("relation type '{ty}'")))?;
-        let said = json.get("properties");
+        let fields = json.get("properties").map_or(&[][..], |_| schema.relation(relation).decl.properties);
         let read = |field: &schema::Field| {
-            said.and_then(|said| Value::from_json(field.ty, said.get(field.name)?)).unwrap_or_default()
+            let said =
+                json.get("properties").and_then(|said| Value::from_json(field.ty, said.get(field.name)?));
+            said.unwrap_or_default()
         };
         Ok(Self {
             relation,
             from: read_uid(json, "from")?,
             to: read_uid(json, "to")?,
-            properties: schema.relation(relation).decl.properties.iter().map(read).collect(),
+            properties: fields.iter().map(read).collect(),
         })
     }
 }

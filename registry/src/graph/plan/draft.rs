@@ -63,6 +63,7 @@ impl<'a> Draft<'a> {
     /// Wants a relation.
     pub fn link(&mut self, relation: RelationId, from: Uid, to: Uid, properties: Vec<Value>) {
         let key = (relation, from, to);
+        let properties = if properties.iter().all(Value::is_null) { Vec::new() } else { properties };
         if self.links.insert(key, properties).is_none() {
             self.order.push(key);
         }
