@@ -24,8 +24,7 @@ pub use measure::handle as metrics_handle;
 
 use crate::{auth::Authenticator, federation::Federation};
 use axum::{
-    Router,
-    middleware,
+    Router, middleware,
     response::IntoResponse,
     routing::{MethodRouter, get},
 };
