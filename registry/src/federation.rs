@@ -3,7 +3,8 @@
 use crate::{
     answers::Answers,
     graph::{Graph, apply::Misfit, change::ChangeSet, uid::Uid},
-    store::{CommitError, Entry, Store, StoreError},
+    notes::Notes,
+    store::{Changed, CommitError, Entry, Head, Store, StoreError},
 };
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
@@ -16,22 +17,42 @@ use tokio::sync::Mutex;
 pub struct Snapshot {
     /// The graph.
     pub graph: Graph,
+    /// What is kept beside it.
+    pub notes: Notes,
     /// How many changes led to it.
     pub revision: u64,
     /// Which life of the store the revision belongs to.
     pub epoch: Arc<str>,
-    /// When the last of them was committed.
-    pub committed: Option<DateTime<Utc>>,
-    /// Answers that were asked for since it is current.
-    pub answers: Answers,
+    /// The last of them that touched the graph, not only notes.
+    pub changed: Changed,
+    /// Answers that were written from this graph.
+    pub answers: Arc<Answers>,
 }
 
 impl Snapshot {
-    /// Names this state and no other: also when an older copy of the store was restored and went another way, where
+    /// Names this state of the graph and no other: also when an older copy of the store was restored and went another way, where
     /// the revision alone would come round again.
     pub fn state(&self) -> String {
-        let committed = self.committed.map_or(0, |at| at.timestamp_micros());
-        format!("{}-{}-{committed:x}", self.epoch, self.revision)
+        let Changed { revision, at } = self.changed;
+        let at = at.map_or(0, |at| at.timestamp_micros());
+        format!("{}-{revision}-{at:x}", self.epoch)
+    }
+
+    /// The snapshot after a change that was committed.
+    fn next(&self, graph: Graph, entry: &Entry, answer_bytes: usize) -> Self {
+        let touched = entry.changes.touches_graph();
+        Self {
+            graph,
+            notes: self.notes.apply(&entry.changes.notes),
+            revision: entry.revision,
+            epoch: Arc::clone(&self.epoch),
+            changed: if touched {
+                Changed { revision: entry.revision, at: Some(entry.at) }
+            } else {
+                self.changed
+            },
+            answers: if touched { Arc::new(Answers::new(answer_bytes)) } else { Arc::clone(&self.answers) },
+        }
     }
 }
 
@@ -42,10 +63,18 @@ pub type Now = fn() -> DateTime<Utc>;
 pub struct Federation {
     current: ArcSwap<Snapshot>,
     store: Arc<dyn Store>,
-    /// One write at a time; with it, the random source of new uids.
-    writing: Mutex<StdRng>,
+    /// One write at a time.
+    writing: Mutex<Writing>,
     now: Now,
     answer_bytes: usize,
+}
+
+/// What a write needs for itself.
+struct Writing {
+    /// The random source of new uids.
+    random: StdRng,
+    /// The revision and id of a commit whose outcome is not known yet.
+    unsettled: Option<(u64, String)>,
 }
 
 /// Why a write did not happen.
@@ -71,7 +100,7 @@ pub struct Written<T> {
     pub value: T,
     /// The snapshot that has it.
     pub snapshot: Arc<Snapshot>,
-    /// Whether anything changed.
+    /// Whether the graph changed, not only notes.
     pub changed: bool,
 }
 
@@ -82,6 +111,8 @@ pub struct Author {
     pub who: String,
     /// Method and path.
     pub what: String,
+    /// The id of the request.
+    pub request: String,
 }
 
 const TRIES: usize = 8;
@@ -99,15 +130,16 @@ impl Federation {
         let graph = Graph::build(schema, loaded.nodes, loaded.links)?;
         let snapshot = Snapshot {
             graph,
+            notes: loaded.notes.into_iter().collect(),
             revision: loaded.revision,
             epoch: loaded.epoch.into(),
-            committed: loaded.committed,
-            answers: Answers::new(answer_bytes),
+            changed: loaded.changed,
+            answers: Arc::new(Answers::new(answer_bytes)),
         };
         Ok(Self {
             current: ArcSwap::from_pointee(snapshot),
             store,
-            writing: Mutex::new(StdRng::from_seed(seed)),
+            writing: Mutex::new(Writing { random: StdRng::from_seed(seed), unsettled: None }),
             now,
             answer_bytes,
         })
@@ -142,38 +174,55 @@ impl Federation {
         author: Author,
         mut plan: impl FnMut(&Snapshot, &mut dyn FnMut() -> Uid) -> Result<(T, ChangeSet), E> + Send,
     ) -> Result<Written<T>, WriteError<E>> {
-        let mut random = self.writing.lock().await;
+        let mut writing = self.writing.lock().await;
+        self.settle(&mut writing).await?;
         for _ in 0..TRIES {
             let snapshot = self.snapshot();
-            let mut fresh = || Uid::random(&mut *random);
+            let mut fresh = || Uid::random(&mut writing.random);
             let (value, changes) = plan(&snapshot, &mut fresh).map_err(WriteError::Refused)?;
             if changes.is_empty() {
                 return Ok(Written { value, snapshot, changed: false });
             }
             let graph = snapshot.graph.apply(&changes)?;
-            let Author { who, what } = author.clone();
-            let at = (self.now)();
-            let entry = Entry { revision: snapshot.revision + 1, at, who, what, changes };
+            let Author { who, what, request } = author.clone();
+            let id = fresh().to_string();
+            let entry =
+                Entry { revision: snapshot.revision + 1, id, at: (self.now)(), who, what, request, changes };
+            let changed = entry.changes.touches_graph();
+            let next = snapshot.next(graph, &entry, self.answer_bytes);
+            let (revision, id) = (entry.revision, entry.id.clone());
             match self.store.commit(entry).await {
-                Ok(()) => {
-                    let snapshot = self.advance(&snapshot, graph, at);
-                    return Ok(Written { value, snapshot, changed: true });
-                }
+                Ok(()) => return Ok(Written { value, snapshot: self.advance(next), changed }),
                 Err(CommitError::Moved { .. }) => self.follow().await?,
+                Err(CommitError::Unknown(why)) => {
+                    tracing::warn!(revision, %why, "the outcome of a commit is not known; looking for it");
+                    writing.unsettled = Some((revision, id));
+                    if self.settle(&mut writing).await? {
+                        return Ok(Written { value, snapshot: self.snapshot(), changed });
+                    }
+                }
                 Err(CommitError::Store(error)) => return Err(error.into()),
             }
         }
         Err(WriteError::Busy(TRIES))
     }
 
-    fn advance(&self, from: &Snapshot, graph: Graph, at: DateTime<Utc>) -> Arc<Snapshot> {
-        let next = Arc::new(Snapshot {
-            graph,
-            revision: from.revision + 1,
-            epoch: Arc::clone(&from.epoch),
-            committed: Some(at),
-            answers: Answers::new(self.answer_bytes),
-        });
+    /// Finds out what became of a commit whose answer got lost, and takes it in if it took place.
+    async fn settle(&self, writing: &mut Writing) -> Result<bool, FollowError> {
+        let Some((revision, id)) = &writing.unsettled else { return Ok(false) };
+        let committed = self.store.settle(*revision, id).await.map_err(|error| {
+            tracing::warn!(%error, revision, "the store cannot say what became of a commit");
+            StoreError::Unsettled
+        })?;
+        if committed {
+            self.follow().await?;
+        }
+        writing.unsettled = None;
+        Ok(committed)
+    }
+
+    fn advance(&self, next: Snapshot) -> Arc<Snapshot> {
+        let next = Arc::new(next);
         self.current.store(Arc::clone(&next));
         next
     }
@@ -190,9 +239,14 @@ impl Federation {
             let mut snapshot = snapshot;
             for entry in entries {
                 let graph = snapshot.graph.apply(&entry.changes)?;
-                snapshot = self.advance(&snapshot, graph, entry.at);
+                snapshot = self.advance(snapshot.next(graph, &entry, self.answer_bytes));
             }
         }
+    }
+
+    /// Where the store stands.
+    pub async fn head(&self) -> Result<Head, StoreError> {
+        self.store.head().await
     }
 
     /// The last changes after a revision.

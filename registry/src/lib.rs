@@ -4,6 +4,7 @@ pub mod api;
 pub mod auth;
 pub mod federation;
 pub mod graph;
+pub mod notes;
 pub mod service;
 pub mod settings;
 pub mod store;

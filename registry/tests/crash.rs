@@ -49,7 +49,7 @@ async fn write_for_ever(folder: &Path, seed: u64) {
     loop {
         let json = simulator::edit(&documents[random.random_range(0..documents.len())], &mut random);
         let delete = random.random_bool(0.2);
-        let author = Author { who: "crash".to_owned(), what: "write".to_owned() };
+        let author = Author { who: "crash".to_owned(), what: "write".to_owned(), request: String::new() };
         let written = federation
             .write(author, move |snapshot, fresh| {
                 let graph = &snapshot.graph;

@@ -53,7 +53,7 @@ async fn a_declared_field_is_everywhere() {
         let store = Embedded::open(schema, folder.path(), 10).unwrap();
         Arc::new(Federation::open(schema, Arc::new(store), chrono::Utc::now, [1; 32], 0).await.unwrap())
     };
-    let author = || Author { who: "test".to_owned(), what: "test".to_owned() };
+    let author = || Author { who: "test".to_owned(), what: "test".to_owned(), request: String::new() };
     let federation = open().await;
     federation.write(author(), move |now, fresh| plan::create(&now.graph, &item, fresh)).await.unwrap();
     drop(federation);

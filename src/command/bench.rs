@@ -192,7 +192,7 @@ async fn fill(folder: &Path, params: &Params, report: &mut Report) -> Result<Gra
     let mut times = Vec::new();
     for json in simulator::documents(7, params) {
         let item = read(&json)?;
-        let author = Author { who: "bench".to_owned(), what: "fill".to_owned() };
+        let author = Author { who: "bench".to_owned(), what: "fill".to_owned(), request: String::new() };
         let start = Instant::now();
         let written =
             federation.write(author, move |snapshot, fresh| plan::create(&snapshot.graph, &item, fresh));

@@ -9,7 +9,11 @@ use axum::http::HeaderMap;
 use schema::Audience;
 
 /// Who asks. The only way to have one is to have been authenticated.
-pub(super) struct Caller(Identity);
+pub(super) struct Caller {
+    identity: Identity,
+    /// The id of the request.
+    request: String,
+}
 
 impl Caller {
     /// Whoever may read. A token that is sent must be valid, on reads too.
@@ -26,11 +30,12 @@ impl Caller {
         let header = auth::authorization(headers)?;
         let identity = app.authenticator.authenticate_for(header, role).await?;
         auth::require(&identity, role)?;
-        Ok(Self(identity))
+        let request = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+        Ok(Self { identity, request: request.to_owned() })
     }
 
     pub fn is_anonymous(&self) -> bool {
-        matches!(self.0, Identity::Anonymous)
+        matches!(self.identity, Identity::Anonymous)
     }
 
     /// The shapes that the caller sees; `short` asks for the public ones.
@@ -40,10 +45,10 @@ impl Caller {
 
     /// For the change log.
     pub fn author(&self, what: String) -> Author {
-        let who = match &self.0 {
+        let who = match &self.identity {
             Identity::Anonymous => "anonymous".to_owned(),
             Identity::Known(known) => format!("{} {}", known.issuer, known.subject),
         };
-        Author { who, what }
+        Author { who, what, request: self.request.clone() }
     }
 }

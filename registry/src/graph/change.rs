@@ -17,6 +17,18 @@ pub struct ChangeSet {
     pub linked: Vec<Link>,
     /// Relations that go although both ends stay.
     pub unlinked: Vec<Link>,
+    /// Documents beside the graph.
+    pub notes: Vec<Note>,
+}
+
+/// A document that the registry keeps beside the graph: how fresh what is, runs of the feeder, leases. No shape of v1
+/// shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Note {
+    /// Its path: `runs/...`, `freshness/...`.
+    pub key: String,
+    /// What it says from now on; `None` when it goes.
+    pub value: Option<Json>,
 }
 
 /// A new node.
@@ -70,10 +82,20 @@ pub struct Link {
 impl ChangeSet {
     /// Nothing changes: a write that answers 304.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        !self.touches_graph() && self.notes.is_empty()
     }
 
-    /// How many nodes and relations change.
+    /// Whether nodes or relations change, not only notes.
+    pub fn touches_graph(&self) -> bool {
+        let Self { created, updated, deleted, linked, unlinked, notes: _ } = self;
+        !(created.is_empty()
+            && updated.is_empty()
+            && deleted.is_empty()
+            && linked.is_empty()
+            && unlinked.is_empty())
+    }
+
+    /// How many nodes and relations change; notes do not count.
     pub fn len(&self) -> usize {
         self.created.len() + self.updated.len() + self.deleted.len() + self.linked.len() + self.unlinked.len()
     }
@@ -91,6 +113,10 @@ impl ChangeSet {
         part("deleted", self.deleted.iter().map(|node| head(schema, node.uid, node.kind).into()).collect());
         part("linked", self.linked.iter().map(|link| link.to_json(schema)).collect());
         part("unlinked", self.unlinked.iter().map(|link| link.to_json(schema)).collect());
+        part(
+            "notes",
+            self.notes.iter().map(|note| json!({ "key": note.key, "value": note.value })).collect(),
+        );
         Json::Object(whole)
     }
 
@@ -112,6 +138,11 @@ impl ChangeSet {
             })?,
             linked: list(json, "linked", |json| Link::from_json(schema, json))?,
             unlinked: list(json, "unlinked", |json| Link::from_json(schema, json))?,
+            notes: list(json, "notes", |json| {
+                let key = json.get("key").and_then(Json::as_str);
+                let key = key.ok_or_else(|| unreadable("a note without key"))?.to_owned();
+                Ok(Note { key, value: json.get("value").filter(|value| !value.is_null()).cloned() })
+            })?,
         })
     }
 }

@@ -1,19 +1,23 @@
 //! The default store: one crash-safe file in a folder, nothing to install.
 
-use super::{CommitError, Entry, Loaded, Store, StoreError};
+use super::{Changed, CommitError, Entry, Head, Loaded, Store, StoreError};
 use crate::graph::{
-    change::{ChangeSet, Created, Link, Unreadable},
+    change::{Created, Link, Note, Unreadable},
     uid::Uid,
 };
 use async_trait::async_trait;
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use chrono::{DateTime, Utc};
+use redb::{
+    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
+    WriteTransaction,
+};
 use schema::{RelationId, Schema};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use std::{path::Path, sync::Arc};
 
-/// `format`, `revision`, `next` (the place of the next new node).
+/// `format`, `revision`, `changed` (the last revision that touched the graph), `next` (the place of the next new node).
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
-/// `epoch`.
+/// `epoch`, `changed` (when the graph was touched last).
 const TEXTS: TableDefinition<&str, &str> = TableDefinition::new("texts");
 /// uid -> place in the order of creation, node as JSON.
 const NODES: TableDefinition<[u8; 16], (u64, &[u8])> = TableDefinition::new("nodes");
@@ -23,6 +27,8 @@ type Ends = ([u8; 16], [u8; 16], &'static str);
 const LINKS: TableDefinition<Ends, &[u8]> = TableDefinition::new("links");
 /// to, from, type: the way back, for deleting.
 const BACK: TableDefinition<Ends, ()> = TableDefinition::new("back");
+/// path -> JSON.
+const NOTES: TableDefinition<&str, &[u8]> = TableDefinition::new("notes");
 /// revision -> entry as JSON.
 const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
 
@@ -70,6 +76,7 @@ impl Embedded {
             transaction.open_table(LINKS)?;
             transaction.open_table(BACK)?;
             transaction.open_table(LOG)?;
+            transaction.open_table(NOTES)?;
             let mut texts = transaction.open_table(TEXTS)?;
             if texts.get("epoch")?.is_none() {
                 texts.insert("epoch", uuid::Uuid::new_v4().simple().to_string()[..8].to_owned().as_str())?;
@@ -135,9 +142,27 @@ impl Store for Embedded {
             let mut entries = Vec::new();
             for row in log.range(revision + 1..).map_err(failed)?.take(limit) {
                 let (revision, bytes) = row.map_err(failed)?;
-                entries.push(read_entry(schema, revision.value(), bytes.value())?);
+                let json = parse(bytes.value(), "log entry")?;
+                entries.push(Entry::from_json(schema, revision.value(), &json)?);
             }
             Ok(entries)
+        })
+        .await
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        self.blocking(move |database| {
+            let transaction = database.begin_read().map_err(failed)?;
+            let numbers = transaction.open_table(NUMBERS).map_err(failed)?;
+            let texts = transaction.open_table(TEXTS).map_err(failed)?;
+            let log = transaction.open_table(LOG).map_err(failed)?;
+            let revision = number(&numbers, "revision")?.unwrap_or_default();
+            let first = log.first().map_err(failed)?.map(|(revision, _)| revision.value());
+            Ok(Head {
+                epoch: text(&texts, "epoch")?.unwrap_or_default(),
+                revision,
+                oldest: first.unwrap_or(revision + 1),
+            })
         })
         .await
     }
@@ -165,20 +190,43 @@ fn load(schema: &'static Schema, database: &Database) -> Result<Loaded, StoreErr
         };
         links.push(Link { relation, from: Uid::from_bytes(from), to: Uid::from_bytes(to), properties });
     }
-    let log = transaction.open_table(LOG).map_err(failed)?;
-    let last = match log.last().map_err(failed)? {
-        Some((_, bytes)) => {
-            parse(bytes.value(), "log entry")?.get("at").and_then(|at| at.as_str()?.parse().ok())
-        }
-        None => None,
+    let mut notes = Vec::new();
+    for row in transaction.open_table(NOTES).map_err(failed)?.iter().map_err(failed)? {
+        let (key, bytes) = row.map_err(failed)?;
+        notes.push(Note { key: key.value().to_owned(), value: Some(parse(bytes.value(), "note")?) });
+    }
+    let revision = number(&numbers, "revision")?.unwrap_or_default();
+    let at = match text(&texts, "changed")? {
+        Some(at) => at.parse().ok(),
+        // files of earlier versions: every change touched the graph
+        None => last_entry(&transaction)?,
     };
     Ok(Loaded {
-        committed: last,
-        revision: numbers.get("revision").map_err(failed)?.map_or(0, |number| number.value()),
-        epoch: texts.get("epoch").map_err(failed)?.map(|text| text.value().to_owned()).unwrap_or_default(),
+        revision,
+        epoch: text(&texts, "epoch")?.unwrap_or_default(),
+        changed: Changed { revision: number(&numbers, "changed")?.unwrap_or(revision), at },
         nodes: nodes.into_iter().map(|(_, node)| node).collect(),
         links,
+        notes,
     })
+}
+
+fn number(numbers: &impl ReadableTable<&'static str, u64>, name: &str) -> Result<Option<u64>, StoreError> {
+    Ok(numbers.get(name).map_err(failed)?.map(|number| number.value()))
+}
+
+fn text(
+    texts: &impl ReadableTable<&'static str, &'static str>,
+    name: &str,
+) -> Result<Option<String>, StoreError> {
+    Ok(texts.get(name).map_err(failed)?.map(|text| text.value().to_owned()))
+}
+
+/// When the last entry of the log was committed.
+fn last_entry(transaction: &ReadTransaction) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let log = transaction.open_table(LOG).map_err(failed)?;
+    let Some((_, bytes)) = log.last().map_err(failed)? else { return Ok(None) };
+    Ok(parse(bytes.value(), "log entry")?.get("at").and_then(|at| at.as_str()?.parse().ok()))
 }
 
 fn relation(schema: &Schema, ty: &str) -> Result<RelationId, StoreError> {
@@ -261,32 +309,26 @@ fn write(
         back.insert((to, from, relation.ty), ()).map_err(failed)?;
     }
 
+    let mut notes = transaction.open_table(NOTES).map_err(failed)?;
+    for Note { key, value } in &changes.notes {
+        match value {
+            Some(value) => notes.insert(key.as_str(), value.to_string().as_bytes()).map_err(failed)?,
+            None => notes.remove(key.as_str()).map_err(failed)?,
+        };
+    }
+
     numbers.insert("next", next).map_err(failed)?;
     numbers.insert("revision", entry.revision).map_err(failed)?;
+    if changes.touches_graph() {
+        numbers.insert("changed", entry.revision).map_err(failed)?;
+        let mut texts = transaction.open_table(TEXTS).map_err(failed)?;
+        texts.insert("changed", entry.at.to_rfc3339().as_str()).map_err(failed)?;
+    }
     let mut log = transaction.open_table(LOG).map_err(failed)?;
-    let json = json!({
-        "at": entry.at.to_rfc3339(),
-        "who": entry.who,
-        "what": entry.what,
-        "changes": changes.to_json(schema),
-    });
-    log.insert(entry.revision, json.to_string().as_bytes()).map_err(failed)?;
+    log.insert(entry.revision, entry.to_json(schema).to_string().as_bytes()).map_err(failed)?;
     let first = log.first().map_err(failed)?.map_or(entry.revision, |(revision, _)| revision.value());
     for old in first..=entry.revision.saturating_sub(keep) {
         log.remove(old).map_err(failed)?;
     }
     Ok(())
-}
-
-fn read_entry(schema: &Schema, revision: u64, bytes: &[u8]) -> Result<Entry, StoreError> {
-    let json = parse(bytes, "log entry")?;
-    let text = |name: &str| json.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
-    let damaged = || Unreadable { what: format!("log entry {revision}") };
-    Ok(Entry {
-        revision,
-        at: text("at").parse().map_err(|_| damaged())?,
-        who: text("who"),
-        what: text("what"),
-        changes: ChangeSet::from_json(schema, json.get("changes").ok_or_else(damaged)?)?,
-    })
 }

@@ -3,23 +3,47 @@
 
 pub mod embedded;
 
-use crate::graph::change::{ChangeSet, Created, Link, Unreadable};
+use crate::graph::change::{ChangeSet, Created, Link, Note, Unreadable};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use schema::Schema;
+use serde_json::{Value as Json, json};
 
 /// All that a store holds of the graph, in order of creation.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// The revision of the graph: how many changes were committed.
+    /// How many changes were committed.
     pub revision: u64,
     /// Which life of the store this is: revisions of different lives are not comparable.
     pub epoch: String,
-    /// When the last change was committed: tells apart two histories of one life, when an older copy was restored.
-    pub committed: Option<DateTime<Utc>>,
+    /// The last change of nodes or relations.
+    pub changed: Changed,
     /// Its nodes.
     pub nodes: Vec<Created>,
     /// Its relations.
     pub links: Vec<Link>,
+    /// Its notes.
+    pub notes: Vec<Note>,
+}
+
+/// When nodes or relations changed last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// The revision that the change made.
+    pub revision: u64,
+    /// When it was committed: tells apart two histories of one life, when an older copy was restored.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// Where a store stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Which life of the store this is.
+    pub epoch: String,
+    /// How many changes were committed.
+    pub revision: u64,
+    /// The first revision that the log still has; `revision + 1` when it has none.
+    pub oldest: u64,
 }
 
 /// One entry of the change log.
@@ -27,14 +51,48 @@ pub struct Loaded {
 pub struct Entry {
     /// The revision that the change made.
     pub revision: u64,
+    /// Names this commit and no other, so that it can be found again when its answer got lost. Empty in entries of
+    /// earlier versions.
+    pub id: String,
     /// When.
     pub at: DateTime<Utc>,
     /// Whose doing: issuer and subject.
     pub who: String,
     /// What was asked: `PUT /providers/...`.
     pub what: String,
+    /// The id of the request, `x-request-id`.
+    pub request: String,
     /// What changed.
     pub changes: ChangeSet,
+}
+
+impl Entry {
+    /// As stores keep it; the revision is its key there.
+    pub fn to_json(&self, schema: &Schema) -> Json {
+        json!({
+            "id": self.id,
+            "at": self.at.to_rfc3339(),
+            "who": self.who,
+            "what": self.what,
+            "request": self.request,
+            "changes": self.changes.to_json(schema),
+        })
+    }
+
+    /// Reads what [`Entry::to_json`] wrote, by this or an earlier version.
+    pub fn from_json(schema: &Schema, revision: u64, json: &Json) -> Result<Self, Unreadable> {
+        let text = |name: &str| json.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+        let damaged = || Unreadable { what: format!("log entry {revision}") };
+        Ok(Self {
+            revision,
+            id: text("id"),
+            at: text("at").parse().map_err(|_| damaged())?,
+            who: text("who"),
+            what: text("what"),
+            request: text("request"),
+            changes: ChangeSet::from_json(schema, json.get("changes").ok_or_else(damaged)?)?,
+        })
+    }
 }
 
 /// Why a store cannot do what it was asked.
@@ -76,9 +134,12 @@ pub enum StoreError {
     /// The disk or the database failed.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// A commit was sent, and neither its answer nor a later look could say what became of it.
+    #[error("the store did not say whether it committed; it is asked again before the next change")]
+    Unsettled,
 }
 
-/// Why a change was not committed. Nothing of it is stored.
+/// Why a change was not committed. Nothing of it is stored, unless that is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// Somebody else committed first.
@@ -89,6 +150,9 @@ pub enum CommitError {
         /// The revision of the store.
         found: u64,
     },
+    /// The commit was sent and no answer came: [`Store::settle`] finds out.
+    #[error("the store did not say whether it committed: {0}")]
+    Unknown(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -105,4 +169,13 @@ pub trait Store: Send + Sync {
 
     /// The changes after a revision, oldest first, at most `limit`.
     async fn log_after(&self, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Where it stands; cheap.
+    async fn head(&self) -> Result<Head, StoreError>;
+
+    /// Whether the commit of this revision and id took place. If not, it cannot any more once this has answered.
+    async fn settle(&self, revision: u64, id: &str) -> Result<bool, StoreError> {
+        let entries = self.log_after(revision.saturating_sub(1), 1).await?;
+        Ok(entries.first().is_some_and(|entry| entry.revision == revision && entry.id == id))
+    }
 }

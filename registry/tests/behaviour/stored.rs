@@ -32,9 +32,11 @@ async fn holding(nodes: &[Json], links: &[Json]) -> (Registry, tempfile::TempDir
     let store = Embedded::open(Schema::get(), folder.path(), 10).unwrap();
     let entry = Entry {
         revision: 1,
+        id: String::new(),
         at: chrono::DateTime::UNIX_EPOCH,
         who: "the database".to_owned(),
         what: "as it was found".to_owned(),
+        request: String::new(),
         changes,
     };
     store.commit(entry).await.unwrap();

@@ -177,7 +177,8 @@ async fn pieces_are_made_one_at_a_time_and_small() {
             for json in simulator::documents(1, &Params::benchmark(60)) {
                 let item =
                     document::provider(Schema::get(), &json, document::Reading::default(), &[]).unwrap();
-                let author = Author { who: "test".to_owned(), what: "test".to_owned() };
+                let author =
+                    Author { who: "test".to_owned(), what: "test".to_owned(), request: String::new() };
                 let plan = move |now: &Snapshot, fresh: &mut dyn FnMut() -> Uid| {
                     plan::create(&now.graph, &item, fresh)
                 };
