@@ -221,6 +221,31 @@ proptest! {
         prop_assert_eq!(nodes, again.nodes);
         prop_assert_eq!(links, again.links);
     }
+
+    #[test]
+    fn the_difference_of_two_graphs_leads_from_one_to_the_other(seed in any::<u64>(), edits in 0..3usize) {
+        let documents: Vec<Json> = simulator::documents(seed, &Params::tiny()).collect();
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut made = Made::of(1, &documents);
+        let before = made.graph.clone();
+        let mut edited = documents[0].clone();
+        for _ in 0..edits {
+            edited = simulator::edit(&edited, &mut random);
+            made.replace(made.provider(&edited), &edited);
+        }
+        for (from, to) in [(&before, &made.graph), (&made.graph, &before)] {
+            let changes = from.changes_to(to);
+            let there = from.apply(&changes).unwrap();
+            prop_assert!(there.export() == to.export());
+            prop_assert!(there.indices_hold());
+            // the digest is the same exactly when nothing differs
+            prop_assert_eq!(there.digest(), to.digest());
+            prop_assert_eq!(from.digest() == to.digest(), changes.is_empty());
+        }
+        let nothing = Graph::empty(Schema::get());
+        prop_assert!(nothing.apply(&nothing.changes_to(&before)).unwrap().export() == before.export());
+        prop_assert_eq!(before.apply(&before.changes_to(&nothing)).unwrap().digest(), nothing.digest());
+    }
 }
 
 /// The sentences of the contract on cascades, said once more in the simplest way.

@@ -3,10 +3,11 @@
 use super::{
     Graph, Node, Record,
     change::{ChangeSet, Created, Link, Updated},
+    digest::{of_link, of_node},
     ids::Ids,
     uid::Uid,
 };
-use schema::{Schema, Value};
+use schema::{RelationId, Schema, Value};
 use std::sync::Arc;
 
 /// A change set that does not fit the graph that it is applied to: it was computed against another revision.
@@ -97,8 +98,11 @@ impl Graph {
                 self.index_value(id, old.kind, place, &new.values[place], true);
             }
         }
+        let new = Record::new(new);
+        self.digest.take(of_node(self.schema, &old));
+        self.digest.add(of_node(self.schema, &new));
         if let Some(node) = self.nodes.get_mut(id) {
-            node.record = Arc::new(Record::new(new));
+            node.record = Arc::new(new);
         }
         Ok(())
     }
@@ -109,6 +113,10 @@ impl Graph {
         for (slot, ids) in self.schema.entity(node.record.kind).slots.iter().zip(&node.links) {
             for other in ids.iter() {
                 let (from, to) = if slot.outgoing { (id, other) } else { (other, id) };
+                // a node that is related to itself has the relation in two slots
+                if slot.outgoing || other != id {
+                    self.forget_link(slot.relation, from, to);
+                }
                 self.properties.remove(&(slot.relation, from, to));
                 if other != id
                     && let Some((place, _)) = self.entity(other).end(slot.relation, !slot.outgoing)
@@ -130,6 +138,12 @@ impl Graph {
             let relation = self.schema.relation(link.relation).decl.ty;
             return Err(Misfit::Relation { relation, from: link.from, to: link.to });
         };
+        if self.has_link(link.relation, from, to) {
+            self.forget_link(link.relation, from, to);
+        }
+        if add {
+            self.digest.add(link.digest(self.schema));
+        }
         for (id, slot, other) in [(from, out, to), (to, back, from)] {
             if let Some(node) = self.nodes.get_mut(id) {
                 let ids = &mut node.links[usize::from(slot)];
@@ -143,5 +157,12 @@ impl Graph {
             self.properties.remove(&key);
         }
         Ok(())
+    }
+
+    /// Takes a relation out of the digest.
+    fn forget_link(&mut self, relation: RelationId, from: u32, to: u32) {
+        let (start, end) = (self.record(from).uid, self.record(to).uid);
+        let part = of_link(self.schema, relation, start, end, self.properties(relation, from, to));
+        self.digest.take(part);
     }
 }

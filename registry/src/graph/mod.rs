@@ -4,6 +4,8 @@
 pub mod apply;
 pub mod arena;
 pub mod change;
+pub mod diff;
+pub mod digest;
 pub mod expand;
 pub mod ids;
 pub mod plan;
@@ -12,6 +14,7 @@ pub mod uid;
 
 use arena::Arena;
 use change::{Created, Link};
+use digest::Digest;
 use ids::Ids;
 use schema::{Audience, EntityInfo, Kind, Plain, RelationId, Schema, Slot, Value};
 use std::{
@@ -56,6 +59,7 @@ pub struct Graph {
     by_kind: Vec<Ids>,
     by_value: imbl::HashMap<IndexKey, Ids>,
     properties: imbl::HashMap<(RelationId, u32, u32), Arc<[Value]>>,
+    digest: Digest,
 }
 
 /// Kind, place of the field, hash of the value.
@@ -118,7 +122,13 @@ impl Graph {
             by_kind: vec![Ids::default(); Kind::ALL.len()],
             by_value: imbl::HashMap::default(),
             properties: imbl::HashMap::default(),
+            digest: Digest::default(),
         }
+    }
+
+    /// What is in it, as a number: see [`Digest`].
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// How many nodes.
@@ -254,6 +264,9 @@ impl Graph {
         let mut mirrored = true;
         for id in self.iter() {
             anew.index(id, &self.node(id).record, true);
+            for link in self.links_from(id) {
+                anew.digest.add(link.digest(self.schema));
+            }
             for (slot, ids) in self.entity(id).slots.iter().zip(&self.node(id).links) {
                 for other in ids.iter() {
                     let back = self.entity(other).end(slot.relation, !slot.outgoing);
@@ -266,6 +279,7 @@ impl Graph {
             && anew.by_uid == self.by_uid
             && anew.by_kind == self.by_kind
             && anew.by_value == self.by_value
+            && anew.digest == self.digest
     }
 
     /// Enters a node into the indices, or takes it out of them.
@@ -274,9 +288,11 @@ impl Graph {
         if enter {
             self.by_uid.insert(record.uid, id);
             kind.insert(id);
+            self.digest.add(digest::of_node(self.schema, record));
         } else {
             self.by_uid.remove(&record.uid);
             kind.remove(id);
+            self.digest.take(digest::of_node(self.schema, record));
         }
         for (place, field) in self.schema.entity(record.kind).fields.iter().enumerate() {
             if field.indexed {
