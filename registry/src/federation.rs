@@ -40,7 +40,7 @@ impl Snapshot {
 
     /// The snapshot after a change that was committed.
     fn next(&self, graph: Graph, entry: &Entry, answer_bytes: usize) -> Self {
-        let touched = entry.changes.touches_graph();
+        let touched = entry.touches_graph();
         Self {
             graph,
             notes: self.notes.apply(&entry.changes.notes),
@@ -186,8 +186,17 @@ impl Federation {
             let graph = snapshot.graph.apply(&changes)?;
             let Author { who, what, request } = author.clone();
             let id = fresh().to_string();
-            let entry =
-                Entry { revision: snapshot.revision + 1, id, at: (self.now)(), who, what, request, changes };
+            let entry = Entry {
+                revision: snapshot.revision + 1,
+                id,
+                at: (self.now)(),
+                who,
+                what,
+                request,
+                changes,
+                by_hand: false,
+                digest: Some(graph.digest()),
+            };
             let changed = entry.changes.touches_graph();
             let next = snapshot.next(graph, &entry, self.answer_bytes);
             let (revision, id) = (entry.revision, entry.id.clone());

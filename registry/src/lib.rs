@@ -5,6 +5,7 @@ pub mod auth;
 pub mod federation;
 pub mod graph;
 pub mod notes;
+pub mod progress;
 pub mod service;
 pub mod settings;
 pub mod store;

@@ -60,7 +60,13 @@ pub(super) fn of_node(schema: &Schema, record: &Record) -> u128 {
 }
 
 /// Of a relation with its properties.
-pub(super) fn of_link(schema: &Schema, relation: RelationId, from: Uid, to: Uid, properties: &[Value]) -> u128 {
+pub(super) fn of_link(
+    schema: &Schema,
+    relation: RelationId,
+    from: Uid,
+    to: Uid,
+    properties: &[Value],
+) -> u128 {
     let relation = &schema.relation(relation).decl;
     let mut text = Vec::with_capacity(128);
     text.push(b'l');

@@ -1,9 +1,12 @@
 //! The default store: one crash-safe file in a folder, nothing to install.
 
-use super::{Changed, CommitError, Entry, Head, Loaded, Store, StoreError};
-use crate::graph::{
-    change::{Created, Link, Note, Unreadable},
-    uid::Uid,
+use super::{Changed, CommitError, Contents, Entry, Head, Loaded, Store, StoreError};
+use crate::{
+    graph::{
+        change::{ChangeSet, Created, Link, Note, Unreadable},
+        uid::Uid,
+    },
+    progress::Progress,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -134,6 +137,16 @@ impl Store for Embedded {
         .await
     }
 
+    async fn fill(&self, contents: Contents, progress: Arc<Progress>) -> Result<(), StoreError> {
+        let schema = self.schema;
+        self.blocking(move |database| {
+            let transaction = database.begin_write().map_err(failed)?;
+            fill(schema, &transaction, contents, &progress)?;
+            transaction.commit().map_err(failed)
+        })
+        .await
+    }
+
     async fn log_after(&self, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let schema = self.schema;
         self.blocking(move |database| {
@@ -252,7 +265,30 @@ fn write(
     entry: &Entry,
     keep: u64,
 ) -> Result<(), StoreError> {
-    let changes = &entry.changes;
+    if !entry.by_hand {
+        write_changes(schema, transaction, &entry.changes)?;
+    }
+    let mut numbers = transaction.open_table(NUMBERS).map_err(failed)?;
+    numbers.insert("revision", entry.revision).map_err(failed)?;
+    if entry.touches_graph() {
+        numbers.insert("changed", entry.revision).map_err(failed)?;
+        let mut texts = transaction.open_table(TEXTS).map_err(failed)?;
+        texts.insert("changed", entry.at.to_rfc3339().as_str()).map_err(failed)?;
+    }
+    let mut log = transaction.open_table(LOG).map_err(failed)?;
+    log.insert(entry.revision, entry.to_json(schema).to_string().as_bytes()).map_err(failed)?;
+    let first = log.first().map_err(failed)?.map_or(entry.revision, |(revision, _)| revision.value());
+    for old in first..=entry.revision.saturating_sub(keep) {
+        log.remove(old).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn write_changes(
+    schema: &'static Schema,
+    transaction: &WriteTransaction,
+    changes: &ChangeSet,
+) -> Result<(), StoreError> {
     let mut numbers = transaction.open_table(NUMBERS).map_err(failed)?;
     let mut nodes = transaction.open_table(NODES).map_err(failed)?;
     let mut links = transaction.open_table(LINKS).map_err(failed)?;
@@ -318,17 +354,46 @@ fn write(
     }
 
     numbers.insert("next", next).map_err(failed)?;
-    numbers.insert("revision", entry.revision).map_err(failed)?;
-    if changes.touches_graph() {
-        numbers.insert("changed", entry.revision).map_err(failed)?;
-        let mut texts = transaction.open_table(TEXTS).map_err(failed)?;
-        texts.insert("changed", entry.at.to_rfc3339().as_str()).map_err(failed)?;
+    Ok(())
+}
+
+/// All in one transaction: it is there or not.
+fn fill(
+    schema: &'static Schema,
+    transaction: &WriteTransaction,
+    contents: Contents,
+    progress: &Progress,
+) -> Result<(), StoreError> {
+    const AT_ONCE: usize = 10_000;
+    let Contents { loaded, log } = contents;
+    transaction.delete_table(NODES).map_err(failed)?;
+    transaction.delete_table(LINKS).map_err(failed)?;
+    transaction.delete_table(BACK).map_err(failed)?;
+    transaction.delete_table(NOTES).map_err(failed)?;
+    transaction.delete_table(LOG).map_err(failed)?;
+    transaction.open_table(NUMBERS).map_err(failed)?.insert("next", 0).map_err(failed)?;
+    let part = |changes: ChangeSet| {
+        progress.add(changes.len() + changes.notes.len());
+        write_changes(schema, transaction, &changes)
+    };
+    for created in loaded.nodes.chunks(AT_ONCE) {
+        part(ChangeSet { created: created.to_vec(), ..ChangeSet::default() })?;
     }
-    let mut log = transaction.open_table(LOG).map_err(failed)?;
-    log.insert(entry.revision, entry.to_json(schema).to_string().as_bytes()).map_err(failed)?;
-    let first = log.first().map_err(failed)?.map_or(entry.revision, |(revision, _)| revision.value());
-    for old in first..=entry.revision.saturating_sub(keep) {
-        log.remove(old).map_err(failed)?;
+    for linked in loaded.links.chunks(AT_ONCE) {
+        part(ChangeSet { linked: linked.to_vec(), ..ChangeSet::default() })?;
+    }
+    part(ChangeSet { notes: loaded.notes, ..ChangeSet::default() })?;
+    let mut numbers = transaction.open_table(NUMBERS).map_err(failed)?;
+    numbers.insert("revision", loaded.revision).map_err(failed)?;
+    numbers.insert("changed", loaded.changed.revision).map_err(failed)?;
+    let mut texts = transaction.open_table(TEXTS).map_err(failed)?;
+    texts.insert("epoch", loaded.epoch.as_str()).map_err(failed)?;
+    let at = loaded.changed.at.map_or_else(String::new, |at| at.to_rfc3339());
+    texts.insert("changed", at.as_str()).map_err(failed)?;
+    let mut table = transaction.open_table(LOG).map_err(failed)?;
+    for entry in log {
+        table.insert(entry.revision, entry.to_json(schema).to_string().as_bytes()).map_err(failed)?;
+        progress.add(1);
     }
     Ok(())
 }

@@ -3,14 +3,21 @@
 
 pub mod embedded;
 
-use crate::graph::change::{ChangeSet, Created, Link, Note, Unreadable};
+use crate::{
+    graph::{
+        change::{ChangeSet, Created, Link, Note, Unreadable},
+        digest::Digest,
+    },
+    progress::Progress,
+};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use schema::Schema;
 use serde_json::{Value as Json, json};
+use std::sync::Arc;
 
 /// All that a store holds of the graph, in order of creation.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Loaded {
     /// How many changes were committed.
     pub revision: u64,
@@ -64,19 +71,36 @@ pub struct Entry {
     pub request: String,
     /// What changed.
     pub changes: ChangeSet,
+    /// Somebody changed the store past the registry, and this entry only says so: the nodes, relations and notes that
+    /// the store holds are as it says already. The store enters the revision and the log, and nothing else.
+    pub by_hand: bool,
+    /// What the graph is after the change; `None` in entries of earlier versions.
+    pub digest: Option<Digest>,
 }
 
 impl Entry {
+    /// Whether the graph is another one after it, not only notes.
+    pub fn touches_graph(&self) -> bool {
+        self.by_hand || self.changes.touches_graph()
+    }
+
     /// As stores keep it; the revision is its key there.
     pub fn to_json(&self, schema: &Schema) -> Json {
-        json!({
+        let mut json = json!({
             "id": self.id,
             "at": self.at.to_rfc3339(),
             "who": self.who,
             "what": self.what,
             "request": self.request,
             "changes": self.changes.to_json(schema),
-        })
+        });
+        if self.by_hand {
+            json["by_hand"] = Json::Bool(true);
+        }
+        if let Some(digest) = self.digest {
+            json["digest"] = digest.to_string().into();
+        }
+        json
     }
 
     /// Reads what [`Entry::to_json`] wrote, by this or an earlier version.
@@ -91,7 +115,31 @@ impl Entry {
             what: text("what"),
             request: text("request"),
             changes: ChangeSet::from_json(schema, json.get("changes").ok_or_else(damaged)?)?,
+            by_hand: json.get("by_hand") == Some(&Json::Bool(true)),
+            digest: text("digest").parse().ok(),
         })
+    }
+}
+
+/// What a whole store can be made of again.
+#[derive(Debug, Default, Clone)]
+pub struct Contents {
+    /// The graph, its notes, revision and epoch.
+    pub loaded: Loaded,
+    /// The change log up to that revision, oldest first, without gap; may be empty.
+    pub log: Vec<Entry>,
+}
+
+impl Contents {
+    /// How many nodes, relations, notes and log entries.
+    pub fn len(&self) -> usize {
+        let Loaded { nodes, links, notes, .. } = &self.loaded;
+        nodes.len() + links.len() + notes.len() + self.log.len()
+    }
+
+    /// Nothing was ever in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0 && self.loaded.revision == 0
     }
 }
 
@@ -131,6 +179,12 @@ pub enum StoreError {
     /// Something in it cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    /// The database does not answer, or refuses for now: it may do so again without anybody changing the settings.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
+    /// An import into it was interrupted.
+    #[error("an import into this store did not come to its end: import again with --replace")]
+    Incomplete,
     /// The disk or the database failed.
     #[error("the store failed: {0}")]
     Failed(String),
@@ -178,4 +232,8 @@ pub trait Store: Send + Sync {
         let entries = self.log_after(revision.saturating_sub(1), 1).await?;
         Ok(entries.first().is_some_and(|entry| entry.revision == revision && entry.id == id))
     }
+
+    /// Puts a whole graph with its epoch, revision, notes and log in the place of what the store holds. Interrupted,
+    /// it leaves the store as it was, or such that [`Store::load`] says [`StoreError::Incomplete`].
+    async fn fill(&self, contents: Contents, progress: Arc<Progress>) -> Result<(), StoreError>;
 }

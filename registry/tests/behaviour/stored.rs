@@ -38,6 +38,8 @@ async fn holding(nodes: &[Json], links: &[Json]) -> (Registry, tempfile::TempDir
         what: "as it was found".to_owned(),
         request: String::new(),
         changes,
+        by_hand: false,
+        digest: None,
     };
     store.commit(entry).await.unwrap();
     drop(store);
