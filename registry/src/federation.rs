@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use rand::{SeedableRng, rngs::StdRng};
 use schema::Schema;
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 /// One revision of the graph, and the answers written from it.
 pub struct Snapshot {
@@ -62,6 +62,8 @@ pub type Now = fn() -> DateTime<Utc>;
 /// See the module.
 pub struct Federation {
     current: ArcSwap<Snapshot>,
+    /// Its revision, for those who wait for the next one.
+    moved: watch::Sender<u64>,
     store: Arc<dyn Store>,
     /// One write at a time.
     writing: Mutex<Writing>,
@@ -137,6 +139,7 @@ impl Federation {
             answers: Arc::new(Answers::new(answer_bytes)),
         };
         Ok(Self {
+            moved: watch::Sender::new(snapshot.revision),
             current: ArcSwap::from_pointee(snapshot),
             store,
             writing: Mutex::new(Writing { random: StdRng::from_seed(seed), unsettled: None }),
@@ -148,6 +151,11 @@ impl Federation {
     /// The current snapshot. A read takes it once and sees one revision from start to end.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// The current revision, and when there is another.
+    pub fn moved(&self) -> watch::Receiver<u64> {
+        self.moved.subscribe()
     }
 
     /// Computes a change against the current graph, makes it last, and moves on. Once begun it goes on although
@@ -179,10 +187,11 @@ impl Federation {
         for _ in 0..TRIES {
             let snapshot = self.snapshot();
             let mut fresh = || Uid::random(&mut writing.random);
-            let (value, changes) = plan(&snapshot, &mut fresh).map_err(WriteError::Refused)?;
+            let (value, mut changes) = plan(&snapshot, &mut fresh).map_err(WriteError::Refused)?;
             if changes.is_empty() {
                 return Ok(Written { value, snapshot, changed: false });
             }
+            changes.remember(&snapshot.graph);
             let graph = snapshot.graph.apply(&changes)?;
             let Author { who, what, request } = author.clone();
             let id = fresh().to_string();
@@ -233,6 +242,7 @@ impl Federation {
     fn advance(&self, next: Snapshot) -> Arc<Snapshot> {
         let next = Arc::new(next);
         self.current.store(Arc::clone(&next));
+        self.moved.send_replace(next.revision);
         next
     }
 
@@ -261,6 +271,11 @@ impl Federation {
     /// The last changes after a revision.
     pub async fn log_after(&self, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
         self.store.log_after(revision, limit).await
+    }
+
+    /// The same, of one node and its relations.
+    pub async fn log_about(&self, uid: Uid, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.store.log_about(uid, revision, limit).await
     }
 }
 

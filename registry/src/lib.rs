@@ -4,6 +4,7 @@ pub mod api;
 pub mod auth;
 pub mod federation;
 pub mod graph;
+pub mod history;
 pub mod notes;
 pub mod progress;
 pub mod service;

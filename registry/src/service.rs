@@ -11,11 +11,8 @@ use chrono::Utc;
 use rand::RngCore;
 use schema::Schema;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
-
-/// How many changes the log keeps.
-const LOG_ENTRIES: u64 = 10_000;
 
 /// A registry that listens but does not answer yet.
 pub struct Service {
@@ -52,9 +49,10 @@ fn join(problems: &[IssuerProblem]) -> String {
 }
 
 /// Opens the store that the settings name.
-pub fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
-    match settings {
-        StoreSettings::Embedded { path } => Ok(Arc::new(Embedded::open(Schema::get(), path, LOG_ENTRIES)?)),
+pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
+    let entries = settings.history.entries;
+    match &settings.store {
+        StoreSettings::Embedded { path } => Ok(Arc::new(Embedded::open(Schema::get(), path, entries)?)),
     }
 }
 
@@ -63,7 +61,7 @@ impl Service {
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let metrics = api::metrics_handle().map_err(StartError::Metrics)?;
         let listener = server::bind(settings.listen).await?;
-        let store = open_store(&settings.store)?;
+        let store = open_store(settings)?;
         let mut seed = [0; 32];
         rand::rng().fill_bytes(&mut seed);
         let limits = &settings.limits;
@@ -86,7 +84,9 @@ impl Service {
                 body_bytes: limits.body_bytes,
                 request_time: Duration::from_secs(limits.request_seconds),
                 lenient_documents: settings.lenient_documents,
+                heartbeat: Duration::from_secs(settings.history.heartbeat_seconds),
             },
+            followers: Arc::new(Semaphore::new(settings.history.followers)),
             readiness: Readiness::default(),
             metrics,
         });
