@@ -4,6 +4,11 @@
 //! document of it for each provider, [`publish`] sends that to the registry. [`run`] does it for all providers,
 //! [`schedule`] says when.
 
+mod breaker;
+mod clouds;
+mod egress;
+mod gate;
+mod http;
 pub mod inventory;
 pub mod kubernetes;
 pub mod limits;
@@ -26,6 +31,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+pub use crate::breaker::Breakers;
+pub use crate::clouds::Clouds;
+pub use crate::gate::Overall;
 pub use crate::observer::{Event, Observer, Silent};
 pub use crate::publish::{Registry, RegistryError};
 pub use crate::report::Report;
@@ -33,7 +41,7 @@ pub use crate::schedule::ScheduleError;
 pub use crate::settings::Settings;
 
 use crate::inventory::Inventory;
-use crate::run::{Clouds, run};
+use crate::run::run;
 
 /// Why there was no run at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +61,17 @@ pub async fn run_once(
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<Report, Error> {
-    let result = attempt(settings, Arc::clone(&observer), cancel).await;
+    run_with(settings, &Arc::default(), observer, cancel).await
+}
+
+/// A run; `breakers` know which sites failed in those before.
+async fn run_with(
+    settings: &Settings,
+    breakers: &Arc<Breakers>,
+    observer: Arc<dyn Observer>,
+    cancel: CancellationToken,
+) -> Result<Report, Error> {
+    let result = attempt(settings, breakers, Arc::clone(&observer), cancel).await;
     if let Err(error) = &result {
         observer.event(&Event::RunFailed(error));
     }
@@ -62,16 +80,18 @@ pub async fn run_once(
 
 async fn attempt(
     settings: &Settings,
+    breakers: &Arc<Breakers>,
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<Report, Error> {
     let plan = settings.plan()?;
     let token = settings.registry_token().map_err(RegistryError::Settings)?;
-    let registry = Registry::new(&settings.registry, token, plan.limits.clone())?;
+    let ca_path = settings.registry_ca_path.as_deref();
+    let registry = Registry::trusting(&settings.registry, ca_path, token, plan.limits.clone())?;
     let providers = settings.providers.clone();
     let inventory = tokio::task::spawn_blocking(move || inventory::load(&providers)).await;
     let inventory = inventory.map_err(|why| RegistryError::Settings(format!("the provider files: {why}")))?;
-    let readers = Clouds { limits: plan.limits.clone() };
+    let readers = Clouds::new(plan.limits.clone(), plan.requests, Arc::clone(breakers));
     Ok(run(inventory, registry, &readers, plan, observer, cancel).await?)
 }
 
@@ -91,10 +111,12 @@ pub async fn run_scheduled(
     let (settings, finished) = (Arc::new(settings), Arc::new(finished));
     let (watcher, at_start) = (Arc::clone(&observer), settings.run_at_start);
     let (until, stop) = (cancel.clone(), cancel);
+    let breakers = Arc::<Breakers>::default();
     let run = move || {
+        let breakers = Arc::clone(&breakers);
         let (settings, finished) = (Arc::clone(&settings), Arc::clone(&finished));
         let (observer, cancel) = (Arc::clone(&observer), stop.clone());
-        async move { finished(run_once(&settings, observer, cancel).await) }
+        async move { finished(run_with(&settings, &breakers, observer, cancel).await) }
     };
     let skipped = |running| watcher.event(&Event::RunSkipped { running });
     Ok(schedule::every(&expression, at_start, &until, run, skipped).await?)

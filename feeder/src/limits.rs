@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The bounds of everything that a reader does to one provider. Proxies named in the environment are not used.
+/// The bounds of everything that a reader does to one provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// To connect.
@@ -17,7 +17,8 @@ pub struct Limits {
     pub page_size: u32,
     /// Pages of one list.
     pub pages: usize,
-    /// Bytes of one list, all pages together, after decompression.
+    /// Bytes of one list, all pages together, after decompression; and of all answers of the provider that are being
+    /// read at once.
     pub bytes: usize,
     /// Further tries after a transient failure.
     pub retries: u32,
@@ -25,6 +26,12 @@ pub struct Limits {
     pub pause: Duration,
     /// Longest pause. A provider that asks for a longer one (`Retry-After`) is left alone until the next run.
     pub longest_pause: Duration,
+    /// After so many connections in a row that the provider did not answer it is left alone; 0: never.
+    pub failures: u32,
+    /// For how long at first; it doubles each time that the provider still does not answer.
+    pub rest: Duration,
+    /// For how long at most.
+    pub longest_rest: Duration,
 }
 
 impl Default for Limits {
@@ -40,6 +47,9 @@ impl Default for Limits {
             retries: 2,
             pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(30),
+            failures: 5,
+            rest: Duration::from_mins(1),
+            longest_rest: Duration::from_mins(15),
         }
     }
 }

@@ -1,20 +1,22 @@
 //! Sending provider documents to the registry, over its REST API.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::Utc;
-use reqwest::{Client, Method, Response, StatusCode, header, redirect};
+use reqwest::{Client, Method, Response, StatusCode, header};
 use schema::Loc;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::http::{self, Proxies, Way};
 use crate::inventory::{Provider, ProviderKey, ProviderKind};
 use crate::limits::Limits;
 use crate::reading::FaultClass;
 use crate::report::{Outcome, Problem};
-use crate::transport::{USER_AGENT, message_of, retry_after, root_cause};
+use crate::transport::{message_of, retry_after, root_cause};
 
 /// A provider document may be tens of megabytes and its change set long: one request may take this long.
 const REQUEST: Duration = Duration::from_mins(10);
@@ -168,6 +170,16 @@ impl Registry {
     /// The registry at a base address, `https://registry.example.org/api/v1`. `limits` bound the time to connect and
     /// the tries after a failure that may pass.
     pub fn new(base: &str, token: Option<SecretString>, limits: Limits) -> Result<Self, RegistryError> {
+        Self::trusting(base, None, token, limits)
+    }
+
+    /// The same; `ca_path` names certificates (PEM) to trust besides the system's.
+    pub fn trusting(
+        base: &str,
+        ca_path: Option<&Path>,
+        token: Option<SecretString>,
+        limits: Limits,
+    ) -> Result<Self, RegistryError> {
         match url::Url::parse(base) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
             _ => {
@@ -177,14 +189,9 @@ impl Registry {
                 )));
             }
         }
-        let client = Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(limits.connect)
-            .timeout(REQUEST)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| RegistryError::Settings(format!("no HTTP client: {}", root_cause(&error))))?;
+        let way = Way { ca_path, proxies: Proxies::of_environment(), ..Way::default() };
+        let client = http::client(&way, limits.connect)
+            .map_err(|fault| RegistryError::Settings(format!("to reach the registry: {fault}")))?;
         Ok(Self { client, base: base.trim_end_matches('/').to_owned(), token, limits })
     }
 
@@ -251,7 +258,8 @@ impl Registry {
         let what = format!("{method} {}{path}", self.base);
         let mut tries = 0;
         loop {
-            let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
+            let mut request =
+                self.client.request(method.clone(), format!("{}{path}", self.base)).timeout(REQUEST);
             if let Some(token) = &self.token {
                 request = request.bearer_auth(token.expose_secret());
             }
@@ -289,7 +297,9 @@ impl Registry {
         }
         let mut why = root_cause(error);
         if why.contains("UnknownIssuer") {
-            why.push_str("; its certificate is signed by an authority that this machine does not trust");
+            why.push_str(
+                "; its certificate is signed by an authority that is not trusted here: give it as `registry_ca_path`",
+            );
         }
         RegistryError::Unreachable { base: self.base.clone(), why }
     }

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::inventory::{Connection, Inventory, Provider, ProviderKey, ProviderKind};
+use crate::gate::{Gate, Overall};
+use crate::inventory::{Connection, Inventory, Provider, ProviderKey};
 use crate::limits::Limits;
 use crate::merge::{Counts, merge};
 use crate::observer::{Event, Observer};
@@ -53,32 +53,13 @@ pub trait Readers: Send + Sync {
     fn reader(&self, provider: &Provider) -> Box<dyn Reader>;
 }
 
-/// The readers of real clouds.
-#[derive(Debug, Clone)]
-pub struct Clouds {
-    /// The bounds of what is done to each.
-    pub limits: Limits,
-}
-
-impl Readers for Clouds {
-    fn reader(&self, provider: &Provider) -> Box<dyn Reader> {
-        let limits = self.limits.clone();
-        match provider.key.kind {
-            ProviderKind::Openstack => {
-                let ca_path =
-                    provider.connections.first().and_then(|connection| connection.ca_path.as_deref());
-                Box::new(openstack::Reader::new(ca_path, limits))
-            }
-            ProviderKind::Kubernetes => Box::new(kubernetes::Reader::new(limits)),
-        }
-    }
-}
-
 /// How a run behaves.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Connections at once, over all providers.
     pub connections: usize,
+    /// Requests at once, over all providers.
+    pub requests: usize,
     /// Bounds of one provider; as many connections at once as it takes requests.
     pub limits: Limits,
     /// Which part of the registry's providers may be removed, from 0 to 1.
@@ -94,7 +75,7 @@ struct Shared {
     plan: Plan,
     registry: Registry,
     stored: Vec<Stored>,
-    gate: Semaphore,
+    connections: Overall,
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 }
@@ -121,8 +102,9 @@ pub async fn run(
     let connections = inventory.providers.iter().map(|provider| provider.connections.len()).sum();
     observer.event(&Event::RunStarted { providers: inventory.providers.len(), connections });
     let removal = removal(&stored, &inventory, plan.removal_limit, plan.confirm_removals);
-    let gate = Semaphore::new(plan.connections.max(1));
-    let shared = Arc::new(Shared { plan, registry, stored, gate, observer: Arc::clone(&observer), cancel });
+    let connections = Overall::new(plan.connections);
+    let shared =
+        Arc::new(Shared { plan, registry, stored, connections, observer: Arc::clone(&observer), cancel });
 
     let mut tasks = JoinSet::new();
     for provider in &inventory.providers {
@@ -219,10 +201,9 @@ async fn one(provider: &Provider, reader: &dyn Reader, shared: &Shared) -> Provi
 
 /// All connections of a provider, each within its time; none when the run was ended before.
 async fn read(provider: &Provider, reader: &dyn Reader, shared: &Shared) -> Option<Vec<Reading>> {
-    let own_gate = &Semaphore::new(shared.plan.limits.concurrency);
+    let gate = &Gate::new(&shared.plan.limits, &shared.connections);
     let one = |connection| async move {
-        let _own_place = own_gate.acquire().await;
-        let _place = shared.gate.acquire().await;
+        let _place = gate.enter().await;
         let clock = Instant::now();
         let limit = shared.plan.limits.connection.mul_f64(GRACE);
         let reading = tokio::time::timeout(limit, reader.read(connection)).await;

@@ -25,6 +25,8 @@ pub struct Settings {
     pub token_file: Option<PathBuf>,
     /// An environment variable that holds the token.
     pub token_env: Option<String>,
+    /// A file with certificates (PEM) to trust at the registry, besides the system's.
+    pub registry_ca_path: Option<PathBuf>,
     /// When to run: five or six fields of cron, in UTC. None: once.
     pub schedule: Option<String>,
     /// With a schedule, run at once too.
@@ -38,6 +40,8 @@ pub struct Settings {
     pub dry_run: bool,
     /// Connections (provider, region, project) at once, over all providers.
     pub connections: usize,
+    /// Requests at once, over all providers.
+    pub requests: usize,
     /// Bounds of everything that is done to one provider.
     pub limits: LimitSettings,
 }
@@ -50,12 +54,14 @@ impl Default for Settings {
             token: None,
             token_file: None,
             token_env: None,
+            registry_ca_path: None,
             schedule: None,
             run_at_start: true,
             removal_limit: 0.3,
             confirm_removals: false,
             dry_run: false,
-            connections: 64,
+            connections: 1024,
+            requests: 512,
             limits: LimitSettings::default(),
         }
     }
@@ -71,6 +77,7 @@ impl Settings {
         }
         Ok(Plan {
             connections: some("connections", self.connections)?,
+            requests: some("requests", self.requests)?,
             limits: self.limits.limits()?,
             removal_limit: self.removal_limit,
             confirm_removals: self.confirm_removals,
@@ -112,12 +119,19 @@ pub struct LimitSettings {
     pub bytes: usize,
     /// Further tries after a transient failure.
     pub retries: u32,
+    /// After so many connections in a row without an answer a provider is left alone for a while; 0: never.
+    pub failures: u32,
+    /// For how long at first.
+    pub rest_seconds: f64,
+    /// For how long at most.
+    pub longest_rest_seconds: f64,
 }
 
 impl Default for LimitSettings {
     fn default() -> Self {
         let Limits { connect, request, connection, concurrency, pages, bytes, retries, .. } =
             Limits::default();
+        let Limits { failures, rest, longest_rest, .. } = Limits::default();
         Self {
             connect_seconds: connect.as_secs_f64(),
             request_seconds: request.as_secs_f64(),
@@ -126,6 +140,9 @@ impl Default for LimitSettings {
             pages,
             bytes,
             retries,
+            failures,
+            rest_seconds: rest.as_secs_f64(),
+            longest_rest_seconds: longest_rest.as_secs_f64(),
         }
     }
 }
@@ -141,6 +158,9 @@ impl LimitSettings {
             pages: some("limits.pages", self.pages)?,
             bytes: some("limits.bytes", self.bytes)?,
             retries: self.retries,
+            failures: self.failures,
+            rest: seconds("rest_seconds", self.rest_seconds)?,
+            longest_rest: seconds("longest_rest_seconds", self.longest_rest_seconds)?,
             ..Limits::default()
         })
     }

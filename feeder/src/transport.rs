@@ -3,13 +3,13 @@
 use std::{error::Error, future::Future, time::Duration};
 
 use chrono::{DateTime, Utc};
+use reqwest::{Client, Request, header::HeaderValue};
 use serde_json::Value;
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, sleep, timeout, timeout_at},
-};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::{
+    gate::Gate,
+    http::{Answer, exchange},
     limits::Limits,
     reading::{Fault, FaultClass, Listing},
 };
@@ -51,6 +51,9 @@ impl Failure {
     /// The request was not answered at all, or not to the end; the innermost cause says why.
     pub fn broken(what: &str, error: &(dyn Error + 'static)) -> Self {
         let cause = root_cause(error);
+        if cause.contains("is not asked: ") {
+            return Self::lasting(what, FaultClass::Garbage, cause);
+        }
         let advice = if cause.contains("UnknownIssuer") {
             ": its certificate is signed by an authority that is not trusted here; give that authority as `ca_path`"
         } else {
@@ -121,15 +124,15 @@ pub(crate) fn listing<T>(result: Result<T, Fault>) -> Listing<T> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience<'a> {
     pub limits: &'a Limits,
-    /// One place for each request that may be under way at this provider.
-    pub gate: &'a Semaphore,
+    /// What all requests to this provider share.
+    pub gate: &'a Gate,
     /// When the connection's time is over.
     pub deadline: Instant,
 }
 
 impl<'a> Patience<'a> {
     /// Starts the clock of one connection.
-    pub fn start(limits: &'a Limits, gate: &'a Semaphore) -> Self {
+    pub fn start(limits: &'a Limits, gate: &'a Gate) -> Self {
         Self { limits, gate, deadline: Instant::now() + limits.connection }
     }
 
@@ -161,12 +164,23 @@ impl<'a> Patience<'a> {
         }
     }
 
+    /// Sends a request, and again while it fails in a way that may pass. The answer may have that many bytes.
+    pub async fn fetch(
+        &self,
+        client: &Client,
+        what: &str,
+        request: impl Fn() -> Result<Request, Failure>,
+        budget: usize,
+    ) -> Result<Answer, Fault> {
+        self.attempt(what, || async { exchange(client, request()?, what, budget, self.gate).await }).await
+    }
+
     async fn once<T>(
         &self,
         what: &str,
         request: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let _place = timeout_at(self.deadline, self.gate.acquire()).await;
+        let _place = timeout_at(self.deadline, self.gate.enter()).await;
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             let why = format!("the {} s of this connection are over", self.limits.connection.as_secs());
@@ -178,6 +192,14 @@ impl<'a> Patience<'a> {
             Err(Failure::transient(what, FaultClass::Timeout, why))
         })
     }
+}
+
+/// A header that no log shows.
+pub(crate) fn sensitive(value: &str) -> Result<HeaderValue, &'static str> {
+    let header = HeaderValue::from_str(value);
+    let mut header = header.map_err(|_| "the token holds characters that no header can carry")?;
+    header.set_sensitive(true);
+    Ok(header)
 }
 
 /// What `Retry-After` asks for: seconds, or a date.
@@ -229,6 +251,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::gate::Overall;
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
@@ -265,7 +288,8 @@ mod tests {
 
     #[tokio::test]
     async fn there_are_never_more_requests_than_places() {
-        let (limits, gate) = (Limits::default(), Semaphore::new(2));
+        let limits = Limits { concurrency: 2, ..Limits::default() };
+        let gate = Gate::new(&limits, &Overall::default());
         let patience = Patience::start(&limits, &gate);
         let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let request = || async {
@@ -282,7 +306,8 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_asked_for_when_the_time_is_over() {
-        let (limits, gate) = (Limits { connection: Duration::ZERO, ..Limits::default() }, Semaphore::new(1));
+        let limits = Limits { connection: Duration::ZERO, ..Limits::default() };
+        let gate = Gate::new(&limits, &Overall::default());
         let asked = AtomicUsize::new(0);
         let request = || async {
             asked.fetch_add(1, Ordering::SeqCst);

@@ -1,6 +1,7 @@
 //! One provider of a file: cross references checked, defaults and overrides applied, its document begun.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schema::document::{self, Reading};
 use schema::{Loc, Schema};
@@ -8,12 +9,13 @@ use serde_json::{Map, Value, json};
 
 use super::agreements::Grant;
 use super::credentials::{Login, login};
-use super::fault::{Issue, Source, nearest};
-use super::file::{ProjectEntry, ProviderEntry, ProviderIdp};
+use super::fault::{Issue, Source, nearest, unknown};
+use super::file::{ProjectEntry, ProviderEntry, ProviderIdp, address_fault};
 use super::origin::{Origin, place};
 use super::properties::{limit_faults, properties};
 use super::resolve::Surroundings;
-use super::{Agreement, Connection, Provider, ProviderKey, ProviderKind, ProviderStatus};
+use super::{Agreement, Connection, Provider, ProviderKey, ProviderKind, ProviderStatus, Site};
+use crate::openstack::SERVICES;
 
 /// One provider while it is resolved.
 pub struct Work<'a> {
@@ -74,15 +76,23 @@ impl<'a> Work<'a> {
             );
         }
         let granted = self.granted();
+        let site = Arc::new(Site {
+            auth_url: entry.auth_url.clone(),
+            ca_path: entry.ca_path.as_ref().map(|path| self.surroundings.folder.join(path)),
+            endpoints: entry.endpoints.clone(),
+            catalog_hosts: entry.catalog_hosts.clone(),
+            accelerators: entry.accelerators.clone(),
+        });
         let mut document = self.head();
         let mut connections = Vec::new();
         let regions = self.regions();
         self.check_region_properties(&regions);
+        self.check_endpoints(&regions);
         if entry.status == ProviderStatus::Active {
             let identity_providers = self.identity_providers(&granted);
             document.insert("identity_providers".to_owned(), identity_providers);
             document.insert("regions".to_owned(), regions.iter().cloned().map(Value::Object).collect());
-            connections = self.connections(&regions, &granted);
+            connections = self.connections(&site, &regions, &granted);
         }
         self.check_against_schema(&document);
         for (j, project) in entry.projects.iter().enumerate() {
@@ -95,6 +105,7 @@ impl<'a> Work<'a> {
             status: entry.status,
             auth_url: entry.auth_url.clone(),
             document,
+            site,
             connections,
             origin: self.origin.clone(),
         }
@@ -192,6 +203,32 @@ impl<'a> Work<'a> {
 
     /// The identity providers that grant a project here, with those groups and agreements. A group can have one
     /// agreement with one project at each provider (the document has room for no more): the first in the file.
+    /// Addresses in place of the catalog's: regions and services that exist, addresses that are some.
+    fn check_endpoints(&mut self, regions: &[Map<String, Value>]) {
+        let names: Vec<&str> = regions.iter().map(region_name).collect();
+        if self.kind == ProviderKind::Kubernetes {
+            for name in self.entry.of_openstack_only() {
+                self.wrong(name, "only OpenStack has a catalog of services and flavors: remove this");
+            }
+        }
+        for (region, services) in &self.entry.endpoints {
+            let at = format!("endpoints.{region}");
+            if !names.contains(&region.as_str()) {
+                let known = names.join("`, `");
+                self.wrong(&at, format!("this provider has no such region; it has `{known}`"));
+            }
+            for (service, address) in services {
+                let at = format!("{at}.{service}");
+                if !SERVICES.contains(&service.as_str()) {
+                    self.wrong(&at, unknown("type of service", service, &SERVICES));
+                }
+                if let Some(fault) = address_fault(address) {
+                    self.wrong(&at, fault);
+                }
+            }
+        }
+    }
+
     fn identity_providers(&mut self, granted: &[Granted<'a>]) -> Value {
         let mut list: Vec<Value> = Vec::new();
         for (i, trusted) in self.entry.identity_providers.iter().enumerate() {
@@ -251,7 +288,12 @@ impl<'a> Work<'a> {
         Value::Array(list)
     }
 
-    fn connections(&mut self, regions: &[Map<String, Value>], granted: &[Granted<'a>]) -> Vec<Connection> {
+    fn connections(
+        &mut self,
+        site: &Arc<Site>,
+        regions: &[Map<String, Value>],
+        granted: &[Granted<'a>],
+    ) -> Vec<Connection> {
         let mut connections = Vec::new();
         let mut logins = Vec::new();
         for granted in granted {
@@ -279,8 +321,7 @@ impl<'a> Work<'a> {
                 connections.push(Connection {
                     provider: self.entry.name.clone(),
                     kind: self.kind,
-                    auth_url: self.entry.auth_url.clone(),
-                    ca_path: self.entry.ca_path.as_ref().map(|path| self.surroundings.folder.join(path)),
+                    site: Arc::clone(site),
                     region: region_name(region).to_owned(),
                     project_id: granted.project.id.clone(),
                     credentials: credentials.clone(),

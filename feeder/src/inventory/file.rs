@@ -2,6 +2,7 @@
 //!
 //! What the schema declares is read by its declarations ([`Attributes`]); here stands what only the files have.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use garde::Validate;
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::attributes::{Attributes, Declared};
-use super::{ProviderKey, ProviderKind, ProviderStatus};
+use super::{Accelerators, ProviderKey, ProviderKind, ProviderStatus};
 
 /// One file.
 #[derive(Deserialize, Validate)]
@@ -121,6 +122,18 @@ pub struct ProviderEntry {
     /// Certificates to trust (PEM).
     #[garde(skip)]
     pub ca_path: Option<PathBuf>,
+    /// OpenStack: addresses to use in place of the catalog's, by region and type of service.
+    #[serde(default)]
+    #[garde(skip)]
+    pub endpoints: BTreeMap<String, BTreeMap<String, String>>,
+    /// OpenStack: hosts that the catalog may name.
+    #[serde(default)]
+    #[garde(skip)]
+    pub catalog_hosts: Vec<String>,
+    /// OpenStack: which properties tell of accelerators.
+    #[serde(default)]
+    #[garde(skip)]
+    pub accelerators: Accelerators,
     /// Images to take.
     #[serde(default)]
     #[garde(skip)]
@@ -146,6 +159,18 @@ pub struct ProviderEntry {
     /// Its projects.
     #[garde(dive)]
     pub projects: Vec<ProjectEntry>,
+}
+
+impl ProviderEntry {
+    /// Fields that are given and that only OpenStack has.
+    pub fn of_openstack_only(&self) -> Vec<&'static str> {
+        let given = [
+            ("endpoints", !self.endpoints.is_empty()),
+            ("catalog_hosts", !self.catalog_hosts.is_empty()),
+            ("accelerators", self.accelerators != Accelerators::default()),
+        ];
+        given.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+    }
 }
 
 /// An identity provider as one cloud knows it.
@@ -300,11 +325,14 @@ fn at_least_one<T, C>(list: &[T], _: &C) -> garde::Result {
 
 /// `http://` or `https://`, and a host.
 fn web_address<C>(text: &str, _: &C) -> garde::Result {
+    address_fault(text).map_or(Ok(()), |fault| Err(garde::Error::new(fault)))
+}
+
+/// What is wrong with the address of a service.
+pub fn address_fault(text: &str) -> Option<String> {
     match url::Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(()),
-        _ => Err(garde::Error::new(format!(
-            "'{text}' is not the URL of a service: write https://host:port/path"
-        ))),
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => None,
+        _ => Some(format!("'{text}' is not the URL of a service: write https://host:port/path")),
     }
 }
 

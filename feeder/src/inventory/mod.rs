@@ -5,6 +5,7 @@
 //! of each region (its endpoint is `auth_url` as written in the file), quotas per user, which network is the
 //! default one (readers give the cloud's own `is_default`), and the proxy of private networks.
 
+mod accelerators;
 mod agreements;
 mod attributes;
 mod credentials;
@@ -23,11 +24,13 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use accelerators::Accelerators;
 pub use fault::ConfigFault;
 pub use load::{load, load_with};
 pub use origin::Origin;
@@ -113,10 +116,27 @@ pub struct Provider {
     /// The provider document as far as the files say it: the provider's attributes and, when it is active, its
     /// identity providers with groups and agreements, and its regions with their locations.
     pub document: Map<String, Value>,
+    /// How to reach it.
+    pub site: Arc<Site>,
     /// One for each (region, project), regions first, in the order of the file; none when it is not active.
     pub connections: Vec<Connection>,
     /// Where the parts of the document stand in the file.
     pub origin: Origin,
+}
+
+/// How to reach a cloud, and how it names things: the same for all its connections.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Site {
+    /// The endpoint of Keystone or of the Kubernetes API server, exactly as written.
+    pub auth_url: String,
+    /// A file with certificates (PEM) to trust: besides the system's, or for Kubernetes instead of them.
+    pub ca_path: Option<PathBuf>,
+    /// Addresses to use in place of the catalog's: by region, then by type of service.
+    pub endpoints: BTreeMap<String, BTreeMap<String, String>>,
+    /// Hosts that the catalog may name, `*.example.org` for all below; empty: any outside.
+    pub catalog_hosts: Vec<String>,
+    /// Which properties of flavors and images tell of accelerators.
+    pub accelerators: Accelerators,
 }
 
 /// One (provider, region, project): all that a reader needs to know.
@@ -126,10 +146,8 @@ pub struct Connection {
     pub provider: String,
     /// The provider's technology.
     pub kind: ProviderKind,
-    /// The endpoint of Keystone or of the Kubernetes API server, exactly as written.
-    pub auth_url: String,
-    /// A file with the certificates (PEM) to trust in addition to the system's.
-    pub ca_path: Option<PathBuf>,
+    /// How to reach the cloud; the same for all its connections.
+    pub site: Arc<Site>,
     /// The region's name.
     pub region: String,
     /// The project's id at its cloud (Kubernetes: the namespace).

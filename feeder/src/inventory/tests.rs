@@ -114,7 +114,9 @@ fn a_good_file_is_resolved() {
 
     let cluster = &inventory.providers[2].connections[0];
     assert_eq!((cluster.region.as_str(), cluster.project_id.as_str()), ("default", "ns1"));
-    assert!(cluster.ca_path.as_deref().is_some_and(|path| path.ends_with("ca.pem") && path.is_absolute()));
+    assert!(
+        cluster.site.ca_path.as_deref().is_some_and(|path| path.ends_with("ca.pem") && path.is_absolute())
+    );
     assert!(
         matches!(&cluster.credentials, Credentials::BearerToken { token } if token.expose_secret() == "sa-token")
     );

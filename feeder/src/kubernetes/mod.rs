@@ -11,11 +11,12 @@ mod storage_classes;
 
 use k8s_openapi::api::{core::v1::ResourceQuota, storage::v1::StorageClass};
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
 use self::{client::Cluster, quotas::Quotas};
 use crate::{
-    inventory::{Connection, Credentials},
+    gate::{Gate, Overall},
+    http::{self, Proxies, Way},
+    inventory::{Connection, Credentials, Site},
     limits::Limits,
     reading::{Fault, FaultClass, Item, Listing, Reading, ServiceReading, ServiceType},
     transport::{Patience, fault, listing},
@@ -24,14 +25,22 @@ use crate::{
 /// Reads the namespaces of one cluster; never asks for more at once than its [`Limits`] say.
 #[derive(Debug)]
 pub struct Reader {
+    client: Result<reqwest::Client, Fault>,
     limits: Limits,
-    gate: Semaphore,
+    gate: Gate,
 }
 
 impl Reader {
-    /// One for each provider.
-    pub fn new(limits: Limits) -> Self {
-        Self { gate: Semaphore::new(limits.concurrency.max(1)), limits }
+    /// One for each provider. Certificates that cannot be used are told in each reading.
+    pub fn new(site: &Site, limits: Limits, overall: &Overall) -> Self {
+        let way = Way {
+            ca_path: site.ca_path.as_deref(),
+            // as for kubectl: where it is given, no other authority is trusted
+            only_ca: true,
+            egress: None,
+            proxies: Proxies::of_environment(),
+        };
+        Self { client: http::client(&way, limits.connect), gate: Gate::new(&limits, overall), limits }
     }
 
     /// Reads one connection. Whatever fails is told in the reading.
@@ -46,8 +55,8 @@ impl Reader {
         let (quotas, classes) = match self.cluster(connection) {
             Err(fault) => return reading(Listing::Unknown(fault.clone()), Listing::Unknown(fault)),
             Ok(cluster) => tokio::join!(
-                cluster.list::<ResourceQuota>(Some(namespace)),
-                cluster.list::<StorageClass>(None)
+                cluster.of_namespace::<ResourceQuota>(namespace),
+                cluster.of_cluster::<StorageClass>()
             ),
         };
         // An empty list of quotas is no proof that the namespace is there (the server answers so for any name to
@@ -71,7 +80,7 @@ impl Reader {
             return Err(fault("login", FaultClass::Configuration, why));
         };
         let patience = Patience::start(&self.limits, &self.gate);
-        Cluster::new(&connection.auth_url, connection.ca_path.as_deref(), token, patience)
+        Cluster::new(self.client.clone()?, &connection.site.auth_url, token, patience)
     }
 }
 
@@ -85,7 +94,7 @@ fn services(
     classes: Result<Vec<StorageClass>, Fault>,
 ) -> Vec<ServiceReading> {
     let namespace = &connection.project_id;
-    let base = connection.auth_url.trim_end_matches('/');
+    let base = connection.site.auth_url.trim_end_matches('/');
     // what a namespace may use of a class is part of the class: without the quotas no class is known as a whole
     let classes = match (quotas, classes) {
         (Ok(quotas), Ok(classes)) => Ok(storage_classes::items(classes, quotas, namespace)),

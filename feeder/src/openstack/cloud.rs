@@ -1,20 +1,22 @@
 //! One cloud as one project sees it in one region: requests with the project's token, lists with all their pages.
 
-use std::{collections::BTreeSet, future::Future, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, future::Future, sync::Arc};
 
 use openstack::session::Session;
 use reqwest::{Client, Method};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 use tokio::{sync::OnceCell, time::timeout_at};
 use url::Url;
 
 use super::{
     catalog::Catalog,
-    http::{Answer, Refused, exchange, named},
     keystone::{KeystoneAuth, from_error},
+    page::Page,
+    service::Service,
 };
 use crate::{
+    egress::Egress,
+    http::{Answer, named},
     inventory::Connection,
     reading::{Fault, FaultClass},
     transport::{Failure, Patience, fault},
@@ -22,6 +24,25 @@ use crate::{
 
 /// Headers of a request.
 pub(super) type Headers<'a> = &'a [(&'a str, &'a str)];
+
+/// An answer that is not a success, after all further tries; its status, when there was an answer.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub status: Option<u16>,
+    pub fault: Fault,
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self { status: None, fault }
+    }
+}
+
+impl From<Refused> for Fault {
+    fn from(refused: Refused) -> Self {
+        refused.fault
+    }
+}
 
 /// An open connection.
 pub(super) struct Cloud<'a> {
@@ -31,6 +52,7 @@ pub(super) struct Cloud<'a> {
     /// The root of the identity API.
     pub identity: Url,
     catalog: Arc<Catalog>,
+    egress: Egress,
     session: Session,
     patience: Patience<'a>,
     renewed: OnceCell<()>,
@@ -42,6 +64,7 @@ impl<'a> Cloud<'a> {
         connection: &'a Connection,
         client: Client,
         auth: KeystoneAuth,
+        egress: Egress,
         patience: Patience<'a>,
     ) -> Result<Self, Fault> {
         let login = async {
@@ -56,6 +79,7 @@ impl<'a> Cloud<'a> {
             project_name: scope.project_name,
             identity: auth.base().clone(),
             catalog: scope.catalog,
+            egress,
             session,
             patience,
             renewed: OnceCell::new(),
@@ -63,9 +87,29 @@ impl<'a> Cloud<'a> {
         Ok(cloud)
     }
 
-    /// The public addresses of the first of these types of service that the region has.
-    pub fn addresses(&self, kinds: &[&str]) -> Vec<&str> {
-        self.catalog.addresses(kinds, "public", &self.connection.region)
+    /// The public addresses of a service in this region: the provider file's, else the catalog's.
+    pub fn addresses(&self, service: Service) -> Vec<Cow<'_, str>> {
+        let overrides = self.connection.site.endpoints.get(&self.connection.region);
+        if let Some(address) = overrides.and_then(|of_region| of_region.get(service.name())) {
+            return vec![with_project(address, &self.connection.project_id).into()];
+        }
+        let named = self.catalog.addresses(service.types(), "public", &self.connection.region);
+        named.into_iter().map(Cow::from).collect()
+    }
+
+    /// The address of a service, when it may be asked.
+    pub fn asked(&self, service: Service, address: &str) -> Result<Url, Fault> {
+        let wrong = |class, why: String| {
+            let why =
+                format!("{why}; have the site correct it, or give it in `endpoints` of the provider file");
+            fault("catalog", class, format!("the address of {} is {address}: {why}", service.name()))
+        };
+        let url: Url = address.parse().map_err(|error| wrong(FaultClass::Garbage, format!("{error}")))?;
+        let overrides = self.connection.site.endpoints.get(&self.connection.region);
+        if overrides.is_none_or(|of_region| !of_region.contains_key(service.name())) {
+            self.egress.check(&url).map_err(|why| wrong(FaultClass::Garbage, why))?;
+        }
+        Ok(url)
     }
 
     /// A region that the catalog does not know is a fault of the provider file: it must not look like a region
@@ -114,13 +158,11 @@ impl<'a> Cloud<'a> {
         for _ in 0..self.patience.limits.pages {
             let answer = self.fetch(Method::GET, &page, headers, budget).await?;
             budget = budget.saturating_sub(answer.body.len());
-            let mut body: Map<String, Value> = answer.json(&what)?;
-            let Some(found) = body.remove(key) else { return Err(garbage(&format!("`{key}` is missing"))) };
-            let found: Vec<T> =
-                serde_json::from_value(found).map_err(|error| garbage(&format!("`{key}`: {error}")))?;
+            let Page { items: found, next } =
+                Page::read(&answer.body, key).map_err(|error| garbage(&error.to_string()))?;
             items.extend(found);
-            let Some(link) = next_link(&body, key) else { return Ok(items) };
-            page = next_page(&first, link).ok_or_else(|| garbage("the link to the next page is none"))?;
+            let Some(link) = next else { return Ok(items) };
+            page = next_page(&first, &link).ok_or_else(|| garbage("the link to the next page is none"))?;
             if !seen.insert(page.query().map(str::to_owned)) {
                 return Err(garbage("its pages lead in a circle"));
             }
@@ -164,11 +206,8 @@ impl<'a> Cloud<'a> {
         }
         let request = self.in_time(self.session.auth_type().authenticate(client, request)).await?;
         let request = request.build().map_err(|error| Failure::broken(what, &error).fault)?;
-        let again = || async {
-            let request = request.try_clone().ok_or_else(|| Failure::garbage(what, "not repeatable"))?;
-            exchange(client, request, what, budget).await
-        };
-        self.patience.attempt(what, again).await
+        let again = || request.try_clone().ok_or_else(|| Failure::garbage(what, "not repeatable"));
+        self.patience.fetch(client, what, again, budget).await
     }
 
     async fn renew(&self) -> Result<(), Fault> {
@@ -186,12 +225,9 @@ fn late() -> Fault {
     fault("login", FaultClass::Timeout, "the time of this connection is over")
 }
 
-/// The link to the next page: Glance's `next`, or Nova's, Neutron's and Cinder's `KEY_links`.
-fn next_link<'v>(body: &'v Map<String, Value>, key: &str) -> Option<&'v str> {
-    let own = body.get("next");
-    let links = body.get(&format!("{key}_links")).and_then(Value::as_array);
-    let rel = || links?.iter().find(|link| link.get("rel").is_some_and(|rel| rel == "next"))?.get("href");
-    own.or_else(rel)?.as_str().filter(|link| !link.is_empty())
+/// An address of the provider file with the project in it, written as Keystone's own templates are.
+fn with_project(address: &str, project: &str) -> String {
+    address.replace("$(project_id)s", project).replace("%(project_id)s", project)
 }
 
 /// The next page: the same address with what the link asks for. The link's own address is not used: behind a proxy
@@ -208,19 +244,7 @@ fn next_page(first: &Url, link: &str) -> Option<Url> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn links_to_the_next_page_are_found() {
-        let link = |body: Value| next_link(body.as_object().unwrap(), "flavors").map(str::to_owned);
-        let nova = json!([{"rel": "previous", "href": "/a"}, {"rel": "next", "href": "/b?marker=1"}]);
-        assert_eq!(link(json!({"flavors_links": nova})).as_deref(), Some("/b?marker=1"));
-        assert_eq!(link(json!({"next": "/v2/images?marker=2"})).as_deref(), Some("/v2/images?marker=2"));
-        assert_eq!(link(json!({"next": null, "first": "/v2/images"})), None);
-        assert_eq!(link(json!({"images_links": nova})), None);
-    }
 
     #[test]
     fn a_next_page_never_leaves_the_address_of_the_first_and_keeps_its_filters() {

@@ -7,12 +7,14 @@ use url::Url;
 
 use super::{
     catalog::below,
-    cloud::{Cloud, Headers},
-    gpus::Gpus,
-    http::Refused,
-    tolerant::{item, number, said, text, yes},
+    cloud::{Cloud, Headers, Refused},
+    gpus::{Gpus, any_yes},
+    tolerant::{item, number, said, text},
 };
-use crate::reading::{Fault, Item};
+use crate::{
+    inventory::Accelerators,
+    reading::{Fault, Item},
+};
 
 /// From this version on, extra specs come with the flavors.
 const WITH_EXTRA_SPECS: Headers<'_> =
@@ -84,7 +86,7 @@ async fn details(cloud: &Cloud<'_>, nova: &Url, mut flavor: Flavor) -> Result<Op
         Some(specs) => specs,
         None => extra_specs(cloud, nova, &flavor.id).await?,
     };
-    Ok(Some(document(&flavor, &specs, projects.as_deref())))
+    Ok(Some(document(&flavor, &specs, projects.as_deref(), &cloud.connection.site.accelerators)))
 }
 
 /// The projects that may use a private flavor. Members may not see the list everywhere: then it is this project at
@@ -112,8 +114,13 @@ async fn extra_specs(cloud: &Cloud<'_>, nova: &Url, id: &str) -> Result<Map<Stri
     }
 }
 
-fn document(flavor: &Flavor, specs: &Map<String, Value>, projects: Option<&[String]>) -> Item {
-    let gpus = Gpus::of(specs);
+fn document(
+    flavor: &Flavor,
+    specs: &Map<String, Value>,
+    projects: Option<&[String]>,
+    names: &Accelerators,
+) -> Item {
+    let gpus = Gpus::of(specs, names);
     item(json!({
         "name": flavor.name,
         "uuid": flavor.id,
@@ -126,7 +133,7 @@ fn document(flavor: &Flavor, specs: &Map<String, Value>, projects: Option<&[Stri
         "gpus": gpus.number,
         "gpu_model": gpus.model,
         "gpu_vendor": gpus.vendor,
-        "infiniband": specs.get("infiniband").is_some_and(yes),
+        "infiniband": any_yes(specs, &names.infiniband),
         "local_storage": said(specs, "aggregate_instance_extra_specs:local_storage"),
         "is_shared": projects.is_none(),
         "projects": projects,

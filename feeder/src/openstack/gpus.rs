@@ -2,12 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::tolerant::{said, whole};
-
-/// The federation's own names first, then those that other federations and EGI use.
-const NUMBER: [&str; 3] = ["gpu_number", "gpu:number", "Accelerator:Number"];
-const MODEL: [&str; 3] = ["gpu_model", "gpu:model", "Accelerator:Model"];
-const VENDOR: [&str; 3] = ["gpu_vendor", "gpu:vendor", "Accelerator:Vendor"];
+use super::tolerant::{said, whole, yes};
+use crate::inventory::Accelerators;
 
 /// The GPUs of a flavor.
 #[derive(Debug, Default, PartialEq)]
@@ -19,15 +15,21 @@ pub(super) struct Gpus {
 
 impl Gpus {
     /// Model and vendor mean something only where there is a GPU: the registry refuses them otherwise.
-    pub fn of(specs: &Map<String, Value>) -> Self {
-        let named = NUMBER.iter().find_map(|name| specs.get(*name).and_then(whole));
-        let number = named.unwrap_or_else(|| virtual_gpus(specs) + passed_through(specs)).max(0);
+    pub fn of(specs: &Map<String, Value>, names: &Accelerators) -> Self {
+        let named = names.gpu_number.iter().find_map(|name| specs.get(name).and_then(whole));
+        let number =
+            named.unwrap_or_else(|| virtual_gpus(specs) + passed_through(specs, &names.gpu_aliases)).max(0);
         if number == 0 {
             return Self::default();
         }
-        let text = |names: [&str; 3]| names.iter().find_map(|name| said(specs, name)).map(str::to_owned);
-        Self { number, model: text(MODEL), vendor: text(VENDOR) }
+        let text = |names: &[String]| names.iter().find_map(|name| said(specs, name)).map(str::to_owned);
+        Self { number, model: text(&names.gpu_model), vendor: text(&names.gpu_vendor) }
     }
+}
+
+/// Whether one of these properties says yes.
+pub(super) fn any_yes(properties: &Map<String, Value>, names: &[String]) -> bool {
+    names.iter().filter_map(|name| properties.get(name)).any(yes)
 }
 
 /// `resources:VGPU=1`, `resources2:PGPU=1`, `resources:CUSTOM_GPU_A100=2`: what Nova asks Placement for.
@@ -39,12 +41,16 @@ fn virtual_gpus(specs: &Map<String, Value>) -> i64 {
     specs.iter().filter(|(key, _)| is_gpu(key)).filter_map(|(_, value)| whole(value)).sum()
 }
 
-/// `pci_passthrough:alias=gpu-a100:2,nic:1`: PCI devices by the site's own names. Only those that call themselves
-/// GPUs are counted, since network cards are passed through in the same way.
-fn passed_through(specs: &Map<String, Value>) -> i64 {
+/// `pci_passthrough:alias=gpu-a100:2,nic:1`: PCI devices by the site's own names. Only those that are known as GPUs
+/// by one of these words are counted, since network cards are passed through in the same way.
+fn passed_through(specs: &Map<String, Value>, words: &[String]) -> i64 {
     let aliases = said(specs, "pci_passthrough:alias").unwrap_or_default();
     let devices = aliases.split(',').filter_map(|alias| alias.trim().rsplit_once(':'));
-    let gpus = devices.filter(|(name, _)| name.to_ascii_lowercase().contains("gpu"));
+    let is_gpu = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        words.iter().any(|word| name.contains(&word.to_ascii_lowercase()))
+    };
+    let gpus = devices.filter(|(name, _)| is_gpu(name));
     gpus.filter_map(|(_, number)| number.parse::<i64>().ok()).sum()
 }
 
@@ -55,8 +61,24 @@ mod tests {
     use super::*;
 
     fn of(specs: &Value) -> (i64, Option<String>, Option<String>) {
-        let Gpus { number, model, vendor } = Gpus::of(specs.as_object().unwrap());
+        by(specs, &Accelerators::default())
+    }
+
+    fn by(specs: &Value, names: &Accelerators) -> (i64, Option<String>, Option<String>) {
+        let Gpus { number, model, vendor } = Gpus::of(specs.as_object().unwrap(), names);
         (number, model, vendor)
+    }
+
+    #[test]
+    fn a_site_may_name_its_properties_as_it_likes() {
+        let names: Accelerators =
+            serde_json::from_value(json!({"gpu_number": ["our:gpus"], "gpu_aliases": ["T4"]})).unwrap();
+        assert_eq!(
+            by(&json!({"our:gpus": 3, "gpu_number": 1, "gpu_model": "X"}), &names),
+            (3, Some("X".into()), None)
+        );
+        assert_eq!(by(&json!({"pci_passthrough:alias": "t4:2,gpu:1"}), &names).0, 2);
+        assert!(serde_json::from_value::<Accelerators>(json!({"gpus": []})).is_err());
     }
 
     #[test]

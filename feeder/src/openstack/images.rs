@@ -9,9 +9,13 @@ use url::Url;
 use super::{
     catalog::below,
     cloud::Cloud,
-    tolerant::{item, said, text, yes},
+    gpus::any_yes,
+    tolerant::{item, said, text},
 };
-use crate::reading::{Fault, Item};
+use crate::{
+    inventory::Accelerators,
+    reading::{Fault, Item},
+};
 
 /// Shared images whose members are asked for at once; the provider's own bound holds besides.
 const AT_ONCE: usize = 8;
@@ -69,7 +73,7 @@ async fn details(cloud: &Cloud<'_>, glance: &Url, image: Image) -> Result<Option
         _ => None,
     };
     let usable = projects.as_ref().is_none_or(|projects| projects.contains(&cloud.connection.project_id));
-    Ok(usable.then(|| document(image, projects.as_deref())))
+    Ok(usable.then(|| document(image, projects.as_deref(), &cloud.connection.site.accelerators)))
 }
 
 /// The owner, and the members that have accepted. Who is only a member sees no other member; where members may not
@@ -92,12 +96,11 @@ async fn owner_and_members(cloud: &Cloud<'_>, glance: &Url, image: &Image) -> Re
     Ok(projects)
 }
 
-fn document(image: Image, projects: Option<&[String]>) -> Item {
+fn document(image: Image, projects: Option<&[String]>, names: &Accelerators) -> Item {
     let Image { id, name, mut tags, properties, .. } = image;
     // Glance gives them in any order
     tags.sort();
     let text = |name| said(&properties, name);
-    let flag = |name| properties.get(name).is_some_and(yes);
     item(json!({
         "name": if name.is_empty() { &id } else { &name },
         "uuid": id,
@@ -107,8 +110,8 @@ fn document(image: Image, projects: Option<&[String]>) -> Item {
         "os_version": text("os_version"),
         "architecture": text("architecture"),
         "kernel_id": text("kernel_id"),
-        "cuda_support": flag("cuda_support"),
-        "gpu_driver": flag("gpu_driver"),
+        "cuda_support": any_yes(&properties, &names.image_cuda),
+        "gpu_driver": any_yes(&properties, &names.image_gpu_driver),
         "created_at": text("created_at").filter(|time| DateTime::parse_from_rfc3339(time).is_ok()),
         "tags": tags,
         "is_shared": projects.is_none(),

@@ -6,28 +6,22 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use chrono::{DateTime, FixedOffset};
 use openstack::{EndpointFilters, Error, ErrorKind, auth::AuthType};
-use reqwest::{
-    Client, Method, RequestBuilder,
-    header::{AUTHORIZATION, HeaderValue},
-};
+use reqwest::{Client, Method, RequestBuilder, header::AUTHORIZATION};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::{
-    sync::{RwLock, Semaphore},
-    time::Instant,
-};
+use tokio::{sync::RwLock, time::Instant};
 use url::Url;
 
-use super::{
-    catalog::{Catalog, below},
-    http::{Answer, exchange, named},
-};
+use super::catalog::{Catalog, below};
 use crate::{
+    egress::Egress,
+    gate::Gate,
+    http::{Answer, named},
     inventory::{Connection, Credentials},
     limits::Limits,
     reading::{Fault, FaultClass},
-    transport::{Failure, Patience, fault},
+    transport::{Failure, Patience, fault, sensitive},
 };
 
 /// A token that ends within this time is renewed before it is used.
@@ -47,7 +41,8 @@ struct Keystone {
     project_id: String,
     credentials: Credentials,
     limits: Limits,
-    gate: Arc<Semaphore>,
+    gate: Arc<Gate>,
+    egress: Egress,
     scope: RwLock<Option<Scope>>,
 }
 
@@ -87,15 +82,11 @@ impl fmt::Debug for KeystoneAuth {
 }
 
 impl KeystoneAuth {
-    /// For one connection; `gate` has a place for each request that may be under way at the provider. `/v3` may be
-    /// missing at the end of the address.
-    pub fn new(connection: &Connection, limits: &Limits, gate: Arc<Semaphore>) -> Result<Self, Fault> {
-        let address: Url = connection.auth_url.parse().map_err(|error| {
-            fault(
-                "auth_url",
-                FaultClass::Configuration,
-                format!("`{}` is not an address: {error}", connection.auth_url),
-            )
+    /// For one connection. `/v3` may be missing at the end of the address.
+    pub(super) fn new(connection: &Connection, limits: &Limits, gate: Arc<Gate>) -> Result<Self, Fault> {
+        let auth_url = &connection.site.auth_url;
+        let address: Url = auth_url.parse().map_err(|error| {
+            fault("auth_url", FaultClass::Configuration, format!("`{auth_url}` is not an address: {error}"))
         })?;
         let mut last = address.path_segments().into_iter().flatten().rev();
         let versioned = last.find(|segment| !segment.is_empty()) == Some("v3");
@@ -105,6 +96,7 @@ impl KeystoneAuth {
             credentials: connection.credentials.clone(),
             limits: limits.clone(),
             gate,
+            egress: Egress::new(&connection.site),
             scope: RwLock::new(None),
         })))
     }
@@ -174,13 +166,8 @@ impl Keystone {
         let path = ["OS-FEDERATION", "identity_providers", idp_name, "protocols", protocol, "auth"];
         let url = below(&self.base, &path);
         let what = named("POST", &url);
-        let header = sensitive(&format!("Bearer {}", access_token.expose_secret())).map_err(|()| {
-            fault(
-                &what,
-                FaultClass::Configuration,
-                "the access token holds characters that no header can carry",
-            )
-        })?;
+        let header = sensitive(&format!("Bearer {}", access_token.expose_secret()))
+            .map_err(|why| fault(&what, FaultClass::Configuration, why))?;
         let request = || client.request(Method::POST, url.clone()).header(AUTHORIZATION, header.clone());
         let answer = self.post(client, &what, request).await?;
         if let Some(Failure { fault: mut refused, .. }) = answer.failure(&what) {
@@ -203,7 +190,7 @@ impl Keystone {
     ) -> Result<Answer, Fault> {
         let patience = Patience::start(&self.limits, &self.gate);
         let built = || request().build().map_err(|error| Failure::broken(what, &error));
-        patience.attempt(what, || async { exchange(client, built()?, what, ANSWER).await }).await
+        patience.fetch(client, what, built, ANSWER.min(self.limits.bytes)).await
     }
 
     /// Says what a refused scope means: the token, the password, or the role on the project.
@@ -267,20 +254,13 @@ fn subject_token(answer: &Answer, what: &str) -> Result<SecretString, Fault> {
     token.map(SecretString::from).ok_or_else(|| Failure::garbage(what, "there is no X-Subject-Token").fault)
 }
 
-/// A header that no log shows.
-fn sensitive(value: &str) -> Result<HeaderValue, ()> {
-    let mut value = HeaderValue::from_str(value).map_err(drop)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 #[async_trait]
 impl AuthType for KeystoneAuth {
     async fn authenticate(&self, client: &Client, request: RequestBuilder) -> Result<RequestBuilder, Error> {
         let scope = self.scope(client).await.map_err(|fault| to_error(&fault))?;
         let token = sensitive(scope.token.expose_secret());
-        let token =
-            token.map_err(|()| Error::new(ErrorKind::InvalidResponse, "Keystone's token is no header"))?;
+        let token = token
+            .map_err(|why| Error::new(ErrorKind::InvalidResponse, format!("Keystone's token: {why}")))?;
         Ok(request.header("x-auth-token", token))
     }
 
@@ -295,7 +275,8 @@ impl AuthType for KeystoneAuth {
         let interfaces = filters.interfaces.iter().map(ToString::to_string);
         let address =
             interfaces.map(|interface| scope.catalog.addresses(&[service_type], &interface, region));
-        let address = address.flatten().find_map(|address| address.parse().ok());
+        let allowed = |url: &Url| self.0.egress.check(url).is_ok();
+        let address = address.flatten().find_map(|address| address.parse().ok().filter(allowed));
         let missing = || format!("the catalog has no {service_type} in region {region}");
         address.ok_or_else(|| Error::new(ErrorKind::EndpointNotFound, missing()))
     }

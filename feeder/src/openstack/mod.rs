@@ -8,36 +8,48 @@ mod cinder;
 mod cloud;
 mod flavors;
 mod gpus;
-mod http;
 mod identity;
 mod images;
 mod keystone;
 mod neutron;
 mod nova;
 mod object_store;
+mod page;
 mod quota;
+mod service;
 mod tolerant;
 
-use std::{future::Future, path::Path, sync::Arc};
+use std::{future::Future, sync::Arc};
 
 use openstack::session::Session;
-use tokio::sync::Semaphore;
 use url::Url;
 
 pub use self::keystone::KeystoneAuth;
 use self::{
     catalog::{versioned, without_project},
     cloud::Cloud,
+    service::Service,
 };
 use crate::{
-    inventory::Connection,
+    egress::Egress,
+    gate::{Gate, Overall},
+    http::{self, Proxies, Way},
+    inventory::{Connection, Site},
     limits::Limits,
-    reading::{Fault, FaultClass, Item, Listing, Reading, ServiceReading, ServiceType},
-    transport::{Patience, fault, listing},
+    reading::{Fault, Item, Listing, Reading, ServiceReading, ServiceType},
+    transport::{Patience, listing},
 };
 
-/// Types under which catalogs name Cinder, the newest first.
-const CINDER: &[&str] = &["volumev3", "block-storage", "block-store", "volume", "volumev2"];
+/// What provider files call the services whose addresses they may give.
+pub(crate) const SERVICES: [&str; Service::ALL.len()] = {
+    let mut names = [""; Service::ALL.len()];
+    let mut place = 0;
+    while place < names.len() {
+        names[place] = Service::ALL[place].name();
+        place += 1;
+    }
+    names
+};
 
 type Items = Result<Vec<Item>, Fault>;
 
@@ -45,16 +57,27 @@ type Items = Result<Vec<Item>, Fault>;
 #[derive(Debug)]
 pub struct Reader {
     client: Result<reqwest::Client, Fault>,
+    egress: Egress,
     limits: Limits,
-    gate: Arc<Semaphore>,
+    gate: Arc<Gate>,
 }
 
 impl Reader {
-    /// One for each provider. `ca_path` names a file with certificates (PEM) to trust besides the system's; one that
-    /// cannot be used is told in each reading.
-    pub fn new(ca_path: Option<&Path>, limits: Limits) -> Self {
-        let gate = Arc::new(Semaphore::new(limits.concurrency.max(1)));
-        Self { client: http::client(ca_path, &limits), limits, gate }
+    /// One for each provider. Certificates that cannot be used are told in each reading.
+    pub fn new(site: &Site, limits: Limits, overall: &Overall) -> Self {
+        let egress = Egress::new(site);
+        let way = Way {
+            ca_path: site.ca_path.as_deref(),
+            only_ca: false,
+            egress: Some(egress.clone()),
+            proxies: Proxies::of_environment(),
+        };
+        Self {
+            client: http::client(&way, limits.connect),
+            egress,
+            gate: Arc::new(Gate::new(&limits, overall)),
+            limits,
+        }
     }
 
     /// Reads one connection. Whatever fails is told in the reading.
@@ -84,13 +107,15 @@ impl Reader {
         Ok(session.with_region(&connection.region))
     }
 
-    fn auth(&self, connection: &Connection) -> Result<KeystoneAuth, Fault> {
+    /// Its login alone.
+    pub fn auth(&self, connection: &Connection) -> Result<KeystoneAuth, Fault> {
         KeystoneAuth::new(connection, &self.limits, Arc::clone(&self.gate))
     }
 
     async fn open<'a>(&'a self, connection: &'a Connection) -> Result<Cloud<'a>, Fault> {
         let patience = Patience::start(&self.limits, &self.gate);
-        Cloud::open(connection, self.client.clone()?, self.auth(connection)?, patience).await
+        let (client, auth) = (self.client.clone()?, self.auth(connection)?);
+        Cloud::open(connection, client, auth, self.egress.clone(), patience).await
     }
 }
 
@@ -105,75 +130,91 @@ async fn services(cloud: &Cloud<'_>) -> Result<Vec<ServiceReading>, Fault> {
 }
 
 async fn compute(cloud: &Cloud<'_>) -> Option<ServiceReading> {
-    let address = *cloud.addresses(&["compute"]).first()?;
+    let address = first(cloud, Service::Compute)?;
     let images = async {
-        match cloud.addresses(&["image"]).first() {
+        match first(cloud, Service::Image) {
             None => Listing::Absent,
             Some(glance) => {
-                read(glance, "v2", |glance| async move { images::images(cloud, &glance).await }).await
+                let list = |glance| async move { images::images(cloud, &glance).await };
+                read(cloud, Service::Image, &glance, "v2", list).await
             }
         }
     };
-    let (flavors, images, quotas) = tokio::join!(
-        read(address, "v2.1", |nova| async move { flavors::flavors(cloud, &nova).await }),
-        images,
-        read(address, "v2.1", |nova| async move { nova::quotas(cloud, &nova).await }),
-    );
+    let (flavors, images, quotas) =
+        tokio::join!(
+            read(cloud, Service::Compute, &address, "v2.1", |nova| async move {
+                flavors::flavors(cloud, &nova).await
+            }),
+            images,
+            read(cloud, Service::Compute, &address, "v2.1", |nova| async move {
+                nova::quotas(cloud, &nova).await
+            }),
+        );
     Some(ServiceReading {
         kind: ServiceType::Compute,
-        endpoint: endpoint(cloud, address),
+        endpoint: endpoint(cloud, &address),
         name: "org.openstack.nova",
         lists: vec![("flavors", flavors), ("images", images), ("quotas", quotas)],
     })
 }
 
 async fn network(cloud: &Cloud<'_>) -> Option<ServiceReading> {
-    let address = *cloud.addresses(&["network"]).first()?;
+    let address = first(cloud, Service::Network)?;
     let (networks, quotas) = tokio::join!(
-        read(address, "v2.0", |neutron| async move { neutron::networks(cloud, &neutron).await }),
-        read(address, "v2.0", |neutron| async move { neutron::quotas(cloud, &neutron).await }),
+        read(cloud, Service::Network, &address, "v2.0", |neutron| async move {
+            neutron::networks(cloud, &neutron).await
+        }),
+        read(cloud, Service::Network, &address, "v2.0", |neutron| async move {
+            neutron::quotas(cloud, &neutron).await
+        }),
     );
     Some(ServiceReading {
         kind: ServiceType::Network,
-        endpoint: endpoint(cloud, address),
+        endpoint: endpoint(cloud, &address),
         name: "org.openstack.neutron",
         lists: vec![("networks", networks), ("quotas", quotas)],
     })
 }
 
 async fn block_storage(cloud: &Cloud<'_>) -> Option<ServiceReading> {
-    let address = *cloud.addresses(CINDER).first()?;
-    let quotas = read(address, "v3", |cinder| async move { cinder::quotas(cloud, &cinder).await }).await;
+    let address = first(cloud, Service::BlockStorage)?;
+    let list = |cinder| async move { cinder::quotas(cloud, &cinder).await };
+    let quotas = read(cloud, Service::BlockStorage, &address, "v3", list).await;
     Some(ServiceReading {
         kind: ServiceType::BlockStorage,
-        endpoint: endpoint(cloud, address),
+        endpoint: endpoint(cloud, &address),
         name: "org.openstack.cinder",
         lists: vec![("quotas", quotas)],
     })
 }
 
 async fn swift(cloud: &Cloud<'_>) -> Option<ServiceReading> {
-    let address = *cloud.addresses(&["object-store"]).first()?;
-    let quotas = match parsed(address) {
+    let address = first(cloud, Service::ObjectStore)?;
+    let quotas = match cloud.asked(Service::ObjectStore, &address) {
         Ok(account) => listing(object_store::swift_quotas(cloud, &account).await),
         Err(fault) => Listing::Unknown(fault),
     };
     Some(ServiceReading {
         kind: ServiceType::ObjectStore,
-        endpoint: endpoint(cloud, address),
+        endpoint: endpoint(cloud, &address),
         name: "org.openstack.swift",
         lists: vec![("quotas", quotas)],
     })
 }
 
+/// S3 endpoints are told to others and never asked.
 fn s3(cloud: &Cloud<'_>) -> Vec<ServiceReading> {
-    let service = |address| ServiceReading {
+    let service = |address: std::borrow::Cow<'_, str>| ServiceReading {
         kind: ServiceType::ObjectStore,
-        endpoint: endpoint(cloud, address),
+        endpoint: endpoint(cloud, &address),
         name: "org.openstack.swift-s3",
         lists: vec![("quotas", Listing::Complete(object_store::s3_quotas(&cloud.connection.project_id)))],
     };
-    cloud.addresses(&["s3"]).into_iter().map(service).collect()
+    cloud.addresses(Service::S3).into_iter().map(service).collect()
+}
+
+fn first(cloud: &Cloud<'_>, service: Service) -> Option<String> {
+    cloud.addresses(service).into_iter().next().map(std::borrow::Cow::into_owned)
 }
 
 /// The key of a service in its region, the same for all projects.
@@ -183,18 +224,14 @@ fn endpoint(cloud: &Cloud<'_>, address: &str) -> String {
 
 /// Reads a list at the root of an API.
 async fn read<F: Future<Output = Items>>(
+    cloud: &Cloud<'_>,
+    service: Service,
     address: &str,
     version: &str,
     list: impl FnOnce(Url) -> F,
 ) -> Listing<Vec<Item>> {
-    match parsed(address) {
+    match cloud.asked(service, address) {
         Ok(address) => listing(list(versioned(&address, version)).await),
         Err(fault) => Listing::Unknown(fault),
     }
-}
-
-fn parsed(address: &str) -> Result<Url, Fault> {
-    address.parse().map_err(|error| {
-        fault("catalog", FaultClass::Garbage, format!("`{address}` is not an address: {error}"))
-    })
 }

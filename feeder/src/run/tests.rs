@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::{Plan, Reader, Readers, run};
+use crate::gate::Overall;
 use crate::inventory::{Connection, Inventory, Provider};
 use crate::limits::Limits;
 use crate::observer::{Event, Observer, Silent};
@@ -93,7 +94,7 @@ impl Bench {
 
 fn plan() -> Plan {
     let limits = Limits { retries: 0, concurrency: 2, ..Limits::default() };
-    Plan { connections: 3, limits, removal_limit: 0.3, confirm_removals: false, dry_run: false }
+    Plan { connections: 3, requests: 3, limits, removal_limit: 0.3, confirm_removals: false, dry_run: false }
 }
 
 fn inventory(names: &[&str]) -> Inventory {
@@ -327,7 +328,11 @@ async fn no_more_at_once_than_allowed() {
     let bench = Bench::new().await;
     let cloud = Cloud::default();
     bench.run(inventory(&["a", "b", "c"]), &cloud, plan()).await;
-    assert_eq!(*cloud.most.lock().unwrap(), (2, 3), "of one provider, of all");
+    assert_eq!(
+        *cloud.most.lock().unwrap(),
+        (2, 6),
+        "of one provider; of all three, which have one each anyway"
+    );
     assert_eq!(cloud.read.load(Ordering::Relaxed), 12);
 }
 
@@ -358,7 +363,7 @@ async fn a_reader_that_hangs_is_given_up() {
         plan: Plan { limits: Limits { connection: Duration::from_secs(1), ..plan().limits }, ..plan() },
         registry: Registry::new("http://127.0.0.1:1", None, plan().limits).unwrap(),
         stored: Vec::new(),
-        gate: Semaphore::new(1),
+        connections: Overall::new(1),
         observer: Arc::new(Silent),
         cancel: CancellationToken::new(),
     };

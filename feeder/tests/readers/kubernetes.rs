@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use feeder::{
+    Overall,
     inventory::{Connection, Credentials, ProviderKind},
     kubernetes::Reader,
     limits::Limits,
@@ -13,7 +14,7 @@ use wiremock::{MockServer, ResponseTemplate, matchers};
 
 use super::support::{
     self, NEVER, answer, count, fault_of, fixture, half_a_body, instead, items, limits, list, nobody, ok, on,
-    once_instead, shown, status, unknown,
+    once_instead, shown, site, status, unknown,
 };
 
 const CLASSES: &str = "/apis/storage.k8s.io/v1/storageclasses";
@@ -38,18 +39,24 @@ fn connection(server: &MockServer, namespace: &str) -> Connection {
     support::connection(ProviderKind::Kubernetes, server.uri(), "default", namespace, credentials)
 }
 
+fn reader(connection: &Connection, limits: Limits) -> Reader {
+    Reader::new(&connection.site, limits, &Overall::default())
+}
+
 async fn read(server: &MockServer, namespace: &str) -> Reading {
     read_within(server, namespace, limits()).await
 }
 
 async fn read_within(server: &MockServer, namespace: &str, limits: Limits) -> Reading {
-    Reader::new(limits).read(&connection(server, namespace)).await
+    let connection = connection(server, namespace);
+    reader(&connection, limits).read(&connection).await
 }
 
 #[tokio::test]
 async fn a_namespace_with_plain_quotas() {
     let server = cluster().await;
-    let (reader, connection) = (Reader::new(limits()), connection(&server, "alpha"));
+    let connection = connection(&server, "alpha");
+    let reader = reader(&connection, limits());
     // readings are spawned side by side
     let reading = tokio::spawn(async move { reader.read(&connection).await }).await.unwrap();
     insta::assert_json_snapshot!(shown(&reading, &server));
@@ -57,7 +64,7 @@ async fn a_namespace_with_plain_quotas() {
     for request in server.received_requests().await.unwrap() {
         assert_eq!(request.headers["user-agent"], format!("fedreg/{}", env!("CARGO_PKG_VERSION")).as_str());
         assert_eq!(request.headers["authorization"], "Bearer access-token");
-        assert_eq!(request.url.query(), Some("&limit=500"));
+        assert_eq!(request.url.query(), Some("limit=500"));
     }
 }
 
@@ -250,8 +257,8 @@ async fn servers_that_are_not_there_or_break_off() {
     let server = cluster().await;
     for address in [nobody().await, half_a_body().await] {
         let mut connection = connection(&server, "alpha");
-        connection.auth_url = address;
-        let reading = Reader::new(limits()).read(&connection).await;
+        site(&mut connection).auth_url = address;
+        let reading = reader(&connection, limits()).read(&connection).await;
         assert_eq!(fault_of(&reading.project).class, FaultClass::Unreachable, "{reading:?}");
         assert_eq!(fault_of(&reading.services).class, FaultClass::Unreachable);
     }
@@ -261,15 +268,15 @@ async fn servers_that_are_not_there_or_break_off() {
 async fn what_the_provider_file_has_wrong() {
     let server = cluster().await;
     let mut no_certificates = connection(&server, "alpha");
-    no_certificates.ca_path = Some("/nowhere/ca.pem".into());
+    site(&mut no_certificates).ca_path = Some("/nowhere/ca.pem".into());
     let mut password = connection(&server, "alpha");
     password.credentials = Credentials::ApplicationCredential { id: "a".into(), secret: "s".into() };
     let mut address = connection(&server, "alpha");
-    address.auth_url = "not an address".into();
+    site(&mut address).auth_url = "not an address".into();
     for (connection, word) in
         [(no_certificates, "/nowhere/ca.pem"), (password, "token"), (address, "auth_url")]
     {
-        let reading = Reader::new(limits()).read(&connection).await;
+        let reading = reader(&connection, limits()).read(&connection).await;
         let fault = fault_of(&reading.services);
         assert_eq!(fault.class, FaultClass::Configuration, "{fault}");
         assert!(fault.to_string().contains(word), "{fault}");

@@ -1,6 +1,8 @@
 //! Both readers against servers that answer as real ones did (`fixtures/`), and as no real one does on request.
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod kubernetes;
 #[cfg(test)]
 mod openstack;

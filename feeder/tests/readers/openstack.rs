@@ -1,7 +1,9 @@
 //! What an OpenStack project says, as captured from Zed's services.
 
 use feeder::{
+    Overall,
     inventory::{Connection, Credentials, ProviderKind},
+    limits::Limits,
     openstack::Reader,
     reading::{FaultClass, Listing, Reading},
 };
@@ -98,8 +100,12 @@ impl Cloud {
     }
 
     pub async fn read(&self, connection: &Connection) -> Reading {
-        Reader::new(None, limits()).read(connection).await
+        reader(connection, limits()).read(connection).await
     }
+}
+
+pub fn reader(connection: &Connection, limits: Limits) -> Reader {
+    Reader::new(&connection.site, limits, &Overall::default())
 }
 
 pub fn token(id: &str, code: u16, body: &Value) -> ResponseTemplate {
@@ -117,7 +123,8 @@ const NETWORKS: &str = "/9696/v2.0/networks";
 #[tokio::test]
 async fn all_that_a_project_is_offered() {
     let cloud = Cloud::start().await;
-    let (reader, connection) = (Reader::new(None, limits()), cloud.connection());
+    let connection = cloud.connection();
+    let reader = reader(&connection, limits());
     // readings are spawned side by side
     let reading = tokio::spawn(async move { reader.read(&connection).await }).await.unwrap();
     insta::assert_json_snapshot!(shown(&reading, &cloud.server));
@@ -140,7 +147,8 @@ async fn the_typed_layer_of_openstack_shares_the_login() {
     // it asks for pages until one is empty
     let end = wiremock::Mock::given(matchers::query_param_contains("marker", "-"));
     end.respond_with(ok(json!({"flavors": []}))).with_priority(1).mount(&cloud.server).await;
-    let session = Reader::new(None, limits()).session(&cloud.connection()).await.unwrap();
+    let connection = cloud.connection();
+    let session = reader(&connection, limits()).session(&connection).await.unwrap();
     let typed = openstack::Cloud::from(session);
     let flavors: Vec<_> = typed.find_flavors().detailed().into_stream().try_collect().await.unwrap();
     let mut flavors: Vec<_> = flavors.iter().map(|flavor| flavor.name().clone()).collect();

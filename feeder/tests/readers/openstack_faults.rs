@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use feeder::{
     limits::Limits,
-    openstack::Reader,
     reading::{FaultClass, Listing, Reading},
 };
 use serde_json::json;
 use wiremock::{MockServer, ResponseTemplate, matchers};
 
 use super::{
-    openstack::{ALPHA, Cloud},
+    openstack::{ALPHA, Cloud, reader},
     support::{
         NEVER, count, fault_of, half_a_body, impatient, instead, limits, list, ok, on, once_instead,
         requests, status, unknown,
@@ -35,7 +34,8 @@ fn lists() -> [(&'static str, &'static str, String); 7] {
 }
 
 async fn read(cloud: &Cloud, limits: Limits) -> Reading {
-    Reader::new(None, limits).read(&cloud.connection()).await
+    let connection = cloud.connection();
+    reader(&connection, limits).read(&connection).await
 }
 
 #[tokio::test]

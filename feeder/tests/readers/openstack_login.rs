@@ -2,15 +2,14 @@
 
 use feeder::{
     inventory::Credentials,
-    openstack::{KeystoneAuth, Reader},
     reading::{Fault, FaultClass, Listing},
 };
 use serde_json::{Value, json};
 use wiremock::{Mock, ResponseTemplate, matchers};
 
 use super::{
-    openstack::{ALPHA, Cloud, token},
-    support::{count, fault_of, impatient, instead, limits, nobody, on, status, unknown},
+    openstack::{ALPHA, Cloud, reader, token},
+    support::{count, fault_of, impatient, instead, limits, nobody, on, site, status, unknown},
 };
 
 const TOKENS: &str = "/5000/v3/auth/tokens";
@@ -67,7 +66,7 @@ async fn other_credentials() {
         let cloud = Cloud::start().await;
         // the address without `/v3`, as some sites write it
         let mut connection = cloud.connection_with(credentials);
-        connection.auth_url = format!("{}/5000/", cloud.server.uri());
+        site(&mut connection).auth_url = format!("{}/5000/", cloud.server.uri());
         let reading = cloud.read(&connection).await;
         assert_eq!(unknown(&reading), []);
         assert_eq!(asked(&cloud).await, [json!({"auth": expected})]);
@@ -112,7 +111,8 @@ async fn services_that_refuse_every_token_are_unknown_after_one_renewal() {
 
 async fn refused(cloud: &Cloud, path: &str, answer: ResponseTemplate) -> Fault {
     instead(&cloud.server, "POST", path, answer).await;
-    let reading = Reader::new(None, impatient()).read(&cloud.connection()).await;
+    let connection = cloud.connection();
+    let reading = reader(&connection, impatient()).read(&connection).await;
     let fault = fault_of(&reading.services).clone();
     assert_eq!(fault_of(&reading.project), &fault);
     Fault { what: fault.what.replace(&cloud.server.uri(), ""), ..fault }
@@ -151,12 +151,12 @@ async fn why_a_login_fails() {
 async fn a_keystone_that_is_not_there() {
     let cloud = Cloud::start().await;
     let mut connection = cloud.connection();
-    connection.auth_url = nobody().await;
+    site(&mut connection).auth_url = nobody().await;
     let reading = cloud.read(&connection).await;
     let fault = fault_of(&reading.services);
     assert_eq!(fault.class, FaultClass::Unreachable);
     assert!(fault.why.starts_with("no connection: Connection refused"), "{fault}");
-    connection.auth_url = "not an address".into();
+    site(&mut connection).auth_url = "not an address".into();
     assert_eq!(fault_of(&cloud.read(&connection).await.services).class, FaultClass::Configuration);
 }
 
@@ -166,7 +166,9 @@ async fn a_file_of_certificates_that_cannot_be_used_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.pem");
     let told = async || {
-        let reading = Reader::new(Some(&path), limits()).read(&cloud.connection()).await;
+        let mut connection = cloud.connection();
+        site(&mut connection).ca_path = Some(path.clone());
+        let reading = cloud.read(&connection).await;
         let fault = fault_of(&reading.services);
         assert_eq!(fault.class, FaultClass::Configuration);
         fault.why.replace(&path.display().to_string(), "ca.pem")
@@ -188,10 +190,9 @@ async fn no_secret_is_shown() {
         password: secret.into(),
     });
     instead(&cloud.server, "POST", TOKENS, status(401)).await;
-    let reader = Reader::new(None, limits());
+    let reader = reader(&connection, limits());
     let reading = reader.read(&connection).await;
-    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
-    let auth = KeystoneAuth::new(&connection, &limits(), gate).unwrap();
+    let auth = reader.auth(&connection).unwrap();
     for text in
         [format!("{reading:?}"), format!("{auth:?}"), format!("{reader:?}"), format!("{connection:?}")]
     {

@@ -1,9 +1,9 @@
 //! A server that answers with captures, connections to it, and readings as JSON.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use feeder::{
-    inventory::{Agreement, Connection, Credentials, ProjectProperties, ProviderKind},
+    inventory::{Agreement, Connection, Credentials, ProjectProperties, ProviderKind, Site},
     limits::Limits,
     reading::{Fault, FaultClass, Item, Listing, Reading, ServiceType},
 };
@@ -36,8 +36,7 @@ pub fn connection(
     Connection {
         provider: "SITE".into(),
         kind,
-        auth_url,
-        ca_path: None,
+        site: Arc::new(Site { auth_url, ..Site::default() }),
         region: region.into(),
         project_id: project.into(),
         credentials,
@@ -51,6 +50,11 @@ pub fn connection(
             doc_uuid: "d1".into(),
         },
     }
+}
+
+/// What the provider file says of the site, to change it.
+pub fn site(connection: &mut Connection) -> &mut Site {
+    Arc::make_mut(&mut connection.site)
 }
 
 /// A file of `fixtures/`, its addresses (`http://127.0.0.1:PORT`) replaced by those of the server.
