@@ -10,15 +10,39 @@ use crate::{
 use chrono::Utc;
 use rand::RngCore;
 use schema::Schema;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::Semaphore};
-use tokio_util::sync::CancellationToken;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How many changes the log keeps.
+const LOG_ENTRIES: u64 = 10_000;
+
+/// How long to wait for the first load from a shared store before listening without it.
+const FIRST: Duration = Duration::from_secs(10);
+/// The same when there is a file to serve from meanwhile.
+const FIRST_WITH_FILE: Duration = Duration::from_secs(2);
 
 /// A registry that listens but does not answer yet.
 pub struct Service {
     app: api::Shared,
     listener: TcpListener,
     bounds: server::Bounds,
+    backing: Backing,
+}
+
+/// What the registry stands on.
+pub struct Backing {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Others use it too: it is followed, and need not be there at the start.
+    pub shared: bool,
+    /// Where the last known graph is kept for starts without the store.
+    pub snapshot: Option<PathBuf>,
 }
 
 /// Why the registry does not start: a sentence that says what to do.
@@ -49,24 +73,34 @@ fn join(problems: &[IssuerProblem]) -> String {
 }
 
 /// Opens the store that the settings name.
-pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
-    let entries = settings.history.entries;
-    match &settings.store {
-        StoreSettings::Embedded { path } => Ok(Arc::new(Embedded::open(Schema::get(), path, entries)?)),
+pub fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
+    match settings {
+        StoreSettings::Embedded { path } => Ok(Arc::new(Embedded::open(Schema::get(), path, LOG_ENTRIES)?)),
     }
 }
 
 impl Service {
     /// Does all that can fail: binds, loads the graph, asks the issuers for their keys.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        let backing = Backing {
+            store: open_store(&settings.store)?,
+            shared: settings.store.is_shared(),
+            snapshot: settings.store.snapshot().map(Path::to_owned),
+        };
+        Self::start_on(settings, backing).await
+    }
+
+    /// The same on a store that is open already.
+    pub async fn start_on(settings: &Settings, backing: Backing) -> Result<Self, StartError> {
         let metrics = api::metrics_handle().map_err(StartError::Metrics)?;
         let listener = server::bind(settings.listen).await?;
-        let store = open_store(settings)?;
         let mut seed = [0; 32];
         rand::rng().fill_bytes(&mut seed);
         let limits = &settings.limits;
+        let store = Arc::clone(&backing.store);
         let federation =
-            Federation::open(Schema::get(), store, Utc::now, seed, limits.answer_cache_bytes).await?;
+            Arc::new(Federation::new(Schema::get(), store, Utc::now, seed, limits.answer_cache_bytes));
+        first_load(&federation, &backing).await?;
         let authenticator = Authenticator::new(&settings.auth, Arc::new(SystemClock::new()))?;
         if let Err(problems) = authenticator.check().await {
             if settings.auth.issuers_required_at_start {
@@ -77,16 +111,14 @@ impl Service {
             }
         }
         let app = Arc::new(App {
-            federation: Arc::new(federation),
+            federation,
             authenticator: Arc::new(authenticator),
             options: Options {
                 base_path: settings.base_path.clone(),
                 body_bytes: limits.body_bytes,
                 request_time: Duration::from_secs(limits.request_seconds),
                 lenient_documents: settings.lenient_documents,
-                heartbeat: Duration::from_secs(settings.history.heartbeat_seconds),
             },
-            followers: Arc::new(Semaphore::new(settings.history.followers)),
             readiness: Readiness::default(),
             metrics,
         });
@@ -96,13 +128,7 @@ impl Service {
             notice_time: Duration::from_secs(limits.notice_seconds),
             drain_time: Duration::from_secs(limits.drain_seconds),
         };
-        let nodes = app.federation.snapshot().graph.len();
-        tracing::info!(
-            nodes,
-            revision = app.federation.snapshot().revision,
-            "the graph is loaded: {nodes} nodes"
-        );
-        Ok(Self { app, listener, bounds })
+        Ok(Self { app, listener, bounds, backing })
     }
 
     /// Where it listens.
@@ -118,6 +144,44 @@ impl Service {
     /// Answers until told to stop; then stops being ready, lets requests end, and returns.
     pub async fn run(self, stop: CancellationToken) {
         let router = api::router(Arc::clone(&self.app));
+        let beside = TaskTracker::new();
+        let ended = CancellationToken::new();
+        if self.backing.shared {
+            beside.spawn(self.federation().keep_up(ended.clone()));
+        }
+        if let Some(path) = self.backing.snapshot {
+            beside.spawn(Arc::clone(&self.app.federation).keep_file(path, ended.clone()));
+        }
         server::serve(self.listener, router, &self.app.readiness, self.bounds, stop).await;
+        ended.cancel();
+        beside.close();
+        beside.wait().await;
     }
+}
+
+/// Loads the graph; from a shared store that is not there, nothing, or what an earlier process kept.
+async fn first_load(federation: &Arc<Federation>, backing: &Backing) -> Result<(), OpenError> {
+    if !backing.shared {
+        return federation.load().await;
+    }
+    let loading = Arc::clone(federation);
+    let mut first = tokio::spawn(async move { loading.load().await });
+    let patience = if backing.snapshot.is_some() { FIRST_WITH_FILE } else { FIRST };
+    let why = match tokio::time::timeout(patience, &mut first).await {
+        Ok(Ok(Ok(()))) => return Ok(()),
+        Ok(Ok(Err(error))) if error.passes() => error.to_string(),
+        Ok(Ok(Err(error))) => return Err(error),
+        Ok(Err(broken)) => return Err(StoreError::Failed(broken.to_string()).into()),
+        // it goes on meanwhile
+        Err(_) => format!("the graph is not loaded after {} s", patience.as_secs()),
+    };
+    if let Some(path) = &backing.snapshot {
+        match federation.serve_file(path).await {
+            Ok(true) => {}
+            Ok(false) => tracing::info!("there is no {} to serve from yet", path.display()),
+            Err(error) => tracing::error!("{} cannot be served from: {error}", path.display()),
+        }
+    }
+    federation.trouble(Some(why));
+    Ok(())
 }

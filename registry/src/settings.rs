@@ -35,9 +35,6 @@ pub struct Settings {
     /// Who is trusted, and who may do what.
     #[serde(deserialize_with = "section")]
     pub auth: AuthSettings,
-    /// How much of what changed is kept, and who may follow it.
-    #[serde(deserialize_with = "section")]
-    pub history: HistorySettings,
     /// What a single request may take.
     #[serde(deserialize_with = "section")]
     pub limits: LimitSettings,
@@ -56,7 +53,6 @@ impl Default for Settings {
             lenient_documents: false,
             store: StoreSettings::default(),
             auth: AuthSettings::default(),
-            history: HistorySettings::default(),
             limits: LimitSettings::default(),
             log: LogSettings::default(),
             feeder: IgnoredAny,
@@ -77,6 +73,20 @@ pub enum StoreSettings {
     },
 }
 
+impl StoreSettings {
+    /// Whether several registries may use it at once.
+    pub fn is_shared(&self) -> bool {
+        !matches!(self, Self::Embedded { .. })
+    }
+
+    /// The file in which the last known graph is kept for starts without the store.
+    pub fn snapshot(&self) -> Option<&Path> {
+        match self {
+            Self::Embedded { .. } => None,
+        }
+    }
+}
+
 impl Default for StoreSettings {
     fn default() -> Self {
         Self::Embedded { path: default_store_path() }
@@ -85,24 +95,6 @@ impl Default for StoreSettings {
 
 fn default_store_path() -> PathBuf {
     "fedreg-data".into()
-}
-
-/// How much of what changed is kept, and who may follow it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HistorySettings {
-    /// How many of the last changes the log keeps.
-    pub entries: u64,
-    /// How many clients may follow changes as they happen, at once.
-    pub followers: usize,
-    /// After how many seconds without a change they are sent a sign of life.
-    pub heartbeat_seconds: u64,
-}
-
-impl Default for HistorySettings {
-    fn default() -> Self {
-        Self { entries: 10_000, followers: 100, heartbeat_seconds: 15 }
-    }
 }
 
 /// What a single request may take.
@@ -223,12 +215,9 @@ impl Settings {
                 }
             }
         }
-        let (history, limits) = (&self.history, &self.limits);
+        let limits = &self.limits;
         let day = 86_400;
         let ranges = [
-            ("history.entries", history.entries, 1..=100_000_000),
-            ("history.followers", history.followers as u64, 0..=1_000_000),
-            ("history.heartbeat_seconds", history.heartbeat_seconds, 1..=day),
             ("limits.body_bytes", limits.body_bytes as u64, 1..=1 << 30),
             ("limits.request_seconds", limits.request_seconds, 1..=day),
             ("limits.header_bytes", limits.header_bytes as u64, 8192..=1 << 20),

@@ -161,7 +161,6 @@ async fn constant(
         body_bytes: 1 << 20,
         request_time: Duration::from_secs(30),
         lenient_documents: false,
-        heartbeat: Duration::from_secs(15),
     };
     let answer = axum::routing::get(move || async move { ([("content-type", "application/json")], body) });
     let router = api::layered(axum::Router::new().route("/constant", answer), &options);

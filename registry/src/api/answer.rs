@@ -7,13 +7,16 @@ use crate::{
 };
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use schema::Audience;
 use std::{convert::Infallible, sync::Arc};
+
+/// Which revision an answer is of.
+const X_REVISION: HeaderName = HeaderName::from_static("x-revision");
 
 /// Answers up to this size, and any that can be kept, are written before they are sent: one block that leaves with
 /// the fewest system calls, and has a length. Larger ones are written while they are sent, in pieces of this size.
@@ -57,7 +60,7 @@ pub(super) fn question(caller: &Caller, path_and_query: &str) -> String {
 
 /// The answer kept for a question.
 pub(super) fn kept(snapshot: &Snapshot, question: &str, etag: &HeaderValue) -> Option<Response> {
-    snapshot.answers.get(question).map(|bytes| respond(StatusCode::OK, Body::from(bytes), etag))
+    snapshot.answers.get(question).map(|bytes| respond(snapshot, StatusCode::OK, Body::from(bytes), etag))
 }
 
 /// Writes the nodes, and keeps the answer to a question that others may ask too.
@@ -75,8 +78,9 @@ pub(super) fn write(
         if let Some(question) = question {
             progress.snapshot.answers.put(question, &first);
         }
-        return respond(status, Body::from(first), etag);
+        return respond(&progress.snapshot, status, Body::from(first), etag);
     }
+    let snapshot = Arc::clone(&progress.snapshot);
     let rest = stream::unfold((Some(first), progress), |(first, mut progress)| async move {
         let piece = match first {
             Some(first) => first,
@@ -86,7 +90,7 @@ pub(super) fn write(
         Some((Ok::<_, Infallible>(piece), (None, progress)))
     });
     // compression asks once more after the end
-    respond(status, Body::from_stream(rest.fuse()), etag)
+    respond(&snapshot, status, Body::from_stream(rest.fuse()), etag)
 }
 
 /// The private shape of a node that was written.
@@ -100,14 +104,23 @@ pub(super) fn written(snapshot: &Arc<Snapshot>, id: u32, status: StatusCode, ext
 /// The answer to a write that changed nothing.
 pub(super) fn unchanged(snapshot: &Snapshot) -> Response {
     let tag = etag(snapshot, Audience::Private);
-    (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response()
+    with_revision(snapshot, (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]))
 }
 
-fn respond(status: StatusCode, body: Body, etag: &HeaderValue) -> Response {
+/// Says which revision an answer is of, so that its client can ask another replica for at least that.
+pub(super) fn with_revision(snapshot: &Snapshot, response: impl IntoResponse) -> Response {
+    let mut response = response.into_response();
+    if let Ok(position) = HeaderValue::from_str(&snapshot.position()) {
+        response.headers_mut().insert(X_REVISION, position);
+    }
+    response
+}
+
+fn respond(snapshot: &Snapshot, status: StatusCode, body: Body, etag: &HeaderValue) -> Response {
     let json = HeaderValue::from_static("application/json");
     let vary = HeaderValue::from_static("authorization, accept-encoding");
     let headers = [(header::CONTENT_TYPE, json), (header::ETAG, etag.clone()), (header::VARY, vary)];
-    (status, headers, body).into_response()
+    with_revision(snapshot, (status, headers, body))
 }
 
 struct Progress {

@@ -2,6 +2,7 @@
 
 use super::{
     ApiError, Shared,
+    answer::with_revision,
     body::still_as_known,
     caller::Caller,
     get::{AskedUid, find},
@@ -10,7 +11,7 @@ use crate::graph::{change::ChangeSet, plan};
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use schema::{Kind, Schema};
 
@@ -23,7 +24,8 @@ pub(super) async fn delete(
 ) -> Result<Response, ApiError> {
     let caller = Caller::administrator(&app, &headers).await?;
     let what = format!("DELETE {} {uid}", Schema::get().entity(kind).decl.name);
-    app.federation
+    let written = app
+        .federation
         .write(caller.author(what), move |snapshot, _| {
             still_as_known(snapshot, &headers)?;
             let changes = match find(snapshot, kind, &uid) {
@@ -33,5 +35,5 @@ pub(super) async fn delete(
             Ok::<_, ApiError>(((), changes))
         })
         .await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(with_revision(&written.snapshot, StatusCode::NO_CONTENT))
 }

@@ -1,6 +1,6 @@
 //! What clients read when something is not as they asked. `detail` is where existing clients look.
 
-use crate::{auth::AuthError, federation::WriteError, graph::plan::Refused, history::HistoryError};
+use crate::{auth::AuthError, federation::WriteError, graph::plan::Refused};
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -51,20 +51,20 @@ pub enum ApiError {
     /// The store cannot make changes last now. Nothing is lost or half-written.
     #[error("the store cannot commit now; nothing was written. Try again")]
     Unavailable,
-    /// The change log does not reach there.
-    #[error("{0}. Read everything anew, then ask for what changed after that")]
-    Gone(HistoryError),
-    /// The change log cannot be read now.
-    #[error("the change log cannot be read now. Try again")]
-    Unread,
-    /// All places for those who follow changes are taken.
+    /// The store did not say whether it committed: the change is made whole or not at all.
     #[error(
-        "as many as may follow the changes do already (history.followers). Try again, or ask page by page"
+        "the store did not say whether it committed: the change is made whole or not at all. Read, and try again when it is not there"
     )]
-    TooManyFollowers,
-    /// This process is about to end.
-    #[error("the registry is shutting down. Try again")]
-    Stopping,
+    Unknown,
+    /// No graph was loaded yet.
+    #[error("the registry has no graph yet: its store cannot be reached. Try again")]
+    NoGraph,
+    /// This replica does not have the revision that the client knows.
+    #[error("this replica does not have the revision that you know yet. Try again")]
+    Late,
+    /// The client knows a revision of another life of the store.
+    #[error("the revision that you know belongs to data that was replaced since: read again without it")]
+    OtherLife,
     /// The answer took longer than a request may.
     #[error("no answer within {} seconds: ask for less at once, or try again", .0.as_secs())]
     OutOfTime(Duration),
@@ -86,13 +86,10 @@ impl ApiError {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
             Self::BrokenBody => StatusCode::BAD_REQUEST,
-            Self::Stale => StatusCode::PRECONDITION_FAILED,
-            Self::Gone(_) => StatusCode::GONE,
-            Self::Unavailable
-            | Self::Unread
-            | Self::TooManyFollowers
-            | Self::Stopping
-            | Self::OutOfTime(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Stale | Self::OtherLife => StatusCode::PRECONDITION_FAILED,
+            Self::Unavailable | Self::Unknown | Self::NoGraph | Self::Late | Self::OutOfTime(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -102,13 +99,9 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let detail = match &self {
             Self::Invalid(faults) => json!({ "detail": faults }),
-            Self::Gone(HistoryError::Gone { kept_after, last, .. }) => {
-                json!({ "detail": self.to_string(), "kept_after": kept_after, "last": last })
-            }
             other => json!({ "detail": other.to_string() }),
         };
-        let status = self.status();
-        let mut response = (status, Json(detail)).into_response();
+        let mut response = (self.status(), Json(detail)).into_response();
         let retry = match &self {
             Self::Auth(error) => {
                 let challenge = error.www_authenticate().and_then(|text| HeaderValue::from_str(&text).ok());
@@ -117,7 +110,8 @@ impl IntoResponse for ApiError {
                 }
                 error.retry_after_seconds()
             }
-            _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_SECONDS),
+            Self::Late => Some(1),
+            Self::Unavailable | Self::Unknown | Self::NoGraph | Self::OutOfTime(_) => Some(RETRY_SECONDS),
             _ => None,
         };
         if let Some(seconds) = retry {
@@ -150,6 +144,11 @@ impl From<WriteError<ApiError>> for ApiError {
                 tracing::error!(error = %error, "the store did not commit a change");
                 Self::Unavailable
             }
+            WriteError::ReadOnly(why) => {
+                tracing::debug!(why, "a change was refused");
+                Self::Unavailable
+            }
+            WriteError::Unknown => Self::Unknown,
             WriteError::Busy(tries) => {
                 tracing::warn!(tries, "a change lost against others time and again");
                 Self::Unavailable

@@ -46,7 +46,8 @@ pub(super) async fn metrics(State(app): State<Shared>) -> Response {
     }
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
     metrics::gauge!("fedreg_graph_revision").set(snapshot.revision as f64);
-    metrics::gauge!("fedreg_ready").set(f64::from(u8::from(app.readiness.is_ready())));
+    let ready = app.readiness.is_ready() && !snapshot.is_nothing();
+    metrics::gauge!("fedreg_ready").set(f64::from(u8::from(ready)));
     app.metrics.run_upkeep();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
         .into_response()
@@ -72,6 +73,20 @@ fn install() -> Result<PrometheusHandle, BuildError> {
     );
     metrics::describe_gauge!("fedreg_graph_nodes", "Nodes of the graph by kind.");
     metrics::describe_gauge!("fedreg_graph_revision", "Changes that led to the current graph.");
-    metrics::describe_gauge!("fedreg_ready", "1 while requests are wanted.");
+    metrics::describe_gauge!("fedreg_ready", "1 while requests are wanted and can be answered.");
+    metrics::describe_gauge!(
+        "fedreg_store_up",
+        "1 while the shared store answers; 0: reads are served, writes refused."
+    );
+    metrics::describe_counter!("fedreg_store_commits_total", "Commits by outcome.");
+    metrics::describe_histogram!("fedreg_store_commit_seconds", "Time of a commit.");
+    metrics::describe_counter!(
+        "fedreg_store_replayed_total",
+        "Changes of other replicas that were taken in."
+    );
+    metrics::describe_counter!(
+        "fedreg_store_reloads_total",
+        "Times that the log did not lead to where the store is, by reason."
+    );
     Ok(handle)
 }

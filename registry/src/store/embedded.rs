@@ -82,7 +82,7 @@ impl Embedded {
             transaction.open_table(NOTES)?;
             let mut texts = transaction.open_table(TEXTS)?;
             if texts.get("epoch")?.is_none() {
-                texts.insert("epoch", uuid::Uuid::new_v4().simple().to_string()[..8].to_owned().as_str())?;
+                texts.insert("epoch", super::new_epoch().as_str())?;
                 numbers.insert("format", FORMAT)?;
                 numbers.insert("revision", 0)?;
                 numbers.insert("next", 0)?;
@@ -157,32 +157,6 @@ impl Store for Embedded {
                 let (revision, bytes) = row.map_err(failed)?;
                 let json = parse(bytes.value(), "log entry")?;
                 entries.push(Entry::from_json(schema, revision.value(), &json)?);
-            }
-            Ok(entries)
-        })
-        .await
-    }
-
-    /// Looks for the uid as text, which is much faster than reading each entry.
-    async fn log_about(&self, uid: Uid, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        let (schema, name) = (self.schema, uid.to_string());
-        self.blocking(move |database| {
-            let transaction = database.begin_read().map_err(failed)?;
-            let log = transaction.open_table(LOG).map_err(failed)?;
-            let mut entries = Vec::new();
-            for row in log.range(revision + 1..).map_err(failed)? {
-                let (revision, bytes) = row.map_err(failed)?;
-                if !std::str::from_utf8(bytes.value()).is_ok_and(|text| text.contains(&name)) {
-                    continue;
-                }
-                let json = parse(bytes.value(), "log entry")?;
-                let entry = Entry::from_json(schema, revision.value(), &json)?;
-                if entry.changes.is_about(uid) {
-                    entries.push(entry);
-                }
-                if entries.len() == limit {
-                    break;
-                }
             }
             Ok(entries)
         })

@@ -7,7 +7,6 @@ use crate::{
     graph::{
         change::{ChangeSet, Created, Link, Note, Unreadable},
         digest::Digest,
-        uid::Uid,
     },
     progress::Progress,
 };
@@ -52,13 +51,6 @@ pub struct Head {
     pub revision: u64,
     /// The first revision that the log still has; `revision + 1` when it has none.
     pub oldest: u64,
-}
-
-impl Head {
-    /// The first revision whose next one the log still has.
-    pub fn kept_after(&self) -> u64 {
-        self.oldest.saturating_sub(1)
-    }
 }
 
 /// One entry of the change log.
@@ -190,6 +182,11 @@ pub enum StoreError {
     /// The database does not answer, or refuses for now: it may do so again without anybody changing the settings.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),
+    /// There was a federation in it, and now there is none.
+    #[error(
+        "the database holds no federation any more: restore it, or start the registry again to begin with what there is"
+    )]
+    Wiped,
     /// An import into it was interrupted.
     #[error("an import into this store did not come to its end: import again with --replace")]
     Incomplete,
@@ -199,6 +196,13 @@ pub enum StoreError {
     /// A commit was sent, and neither its answer nor a later look could say what became of it.
     #[error("the store did not say whether it committed; it is asked again before the next change")]
     Unsettled,
+}
+
+impl StoreError {
+    /// Whether it may pass without anybody doing something to this registry.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Unsettled)
+    }
 }
 
 /// Why a change was not committed. Nothing of it is stored, unless that is unknown.
@@ -212,12 +216,20 @@ pub enum CommitError {
         /// The revision of the store.
         found: u64,
     },
+    /// The database took it back and asks to try again: a deadlock, too little memory for now.
+    #[error("the database took the change back: {0}")]
+    Passing(String),
     /// The commit was sent and no answer came: [`Store::settle`] finds out.
     #[error("the store did not say whether it committed: {0}")]
     Unknown(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A name for a new life of a store: 8 characters, no dash.
+pub fn new_epoch() -> String {
+    uuid::Uuid::new_v4().simple().to_string()[..8].to_owned()
 }
 
 /// Where the graph lasts. Methods are called by one task at a time for commits, by any for reads.
@@ -231,20 +243,6 @@ pub trait Store: Send + Sync {
 
     /// The changes after a revision, oldest first, at most `limit`.
     async fn log_after(&self, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError>;
-
-    /// Those of them that change a node or one of its relations.
-    async fn log_about(&self, uid: Uid, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        const AT_ONCE: usize = 64;
-        let (mut found, mut after) = (Vec::new(), revision);
-        while found.len() < limit {
-            let entries = self.log_after(after, AT_ONCE).await?;
-            let Some(last) = entries.last() else { break };
-            after = last.revision;
-            found.extend(entries.into_iter().filter(|entry| entry.changes.is_about(uid)));
-        }
-        found.truncate(limit);
-        Ok(found)
-    }
 
     /// Where it stands; cheap.
     async fn head(&self) -> Result<Head, StoreError>;

@@ -194,9 +194,7 @@ async fn pieces_are_made_one_at_a_time_and_small() {
                 body_bytes: 1,
                 request_time: Duration::from_mins(1),
                 lenient_documents: false,
-                heartbeat: Duration::from_secs(15),
             },
-            followers: Arc::new(tokio::sync::Semaphore::new(1)),
             readiness: Readiness::default(),
             metrics: api::metrics_handle().unwrap(),
         };

@@ -1,9 +1,9 @@
-//! The operations: the same five for each entity, two more for providers, and the change log.
+//! The operations: the same five for each entity, and two more for providers.
 
 use super::{
-    changes, names,
+    names,
     parts::{self, Part, list, named, text},
-    responses::{self, empty, entities, error, header, unchanged},
+    responses::{self, entities, error, gone, header, unchanged},
 };
 use crate::{
     Kind,
@@ -32,18 +32,20 @@ pub(super) fn all(schema: &Schema) -> Paths {
             all.post = Some(create(entity));
             single.put = Some(replace(entity));
         }
-        let one = format!("{path}{{{}}}", entity.decl.uid_name);
-        let history = PathItem::new(HttpMethod::Get, changes::of_one(entity));
-        paths = paths.path(path, all).path(one.clone(), single).path(format!("{one}/history"), history);
+        paths = paths.path(path.clone(), all).path(format!("{path}{{{}}}", entity.decl.uid_name), single);
     }
-    paths.path("/changes", PathItem::new(HttpMethod::Get, changes::all())).build()
+    paths.build()
 }
+
+const KNOWN: &str =
+    "The X-Revision or ETag of an earlier answer, of whichever replica: this one answers once it is as new.";
 
 fn operation(entity: &EntityInfo, verb: &str, all: bool, summary: &str) -> OperationBuilder {
     let operation = OperationBuilder::new()
         .operation_id(Some(names::operation(verb, entity, all)))
         .tag(entity.decl.path)
-        .summary(Some(summary));
+        .summary(Some(summary))
+        .parameter(parameter(ParameterIn::Header, "X-Min-Revision", text("").build().into(), KNOWN));
     responses::common(operation)
 }
 
@@ -71,7 +73,7 @@ fn saying(entity: &EntityInfo, verb: &str, summary: &str, shape: &str) -> Operat
     responses::of_bodies(writing(entity, verb, summary)).request_body(Some(body.build()))
 }
 
-pub(super) fn bearer() -> SecurityRequirement {
+fn bearer() -> SecurityRequirement {
     let scopes: [&str; 0] = [];
     SecurityRequirement::new("HTTPBearer", scopes)
 }
@@ -160,7 +162,7 @@ fn patch(entity: &EntityInfo) -> Operation {
 fn delete(entity: &EntityInfo) -> Operation {
     writing(entity, "delete", &format!("Delete one {} and what goes with it", entity.decl.name))
         .parameter(uid(entity))
-        .response("204", empty("It is not there any more, or never was."))
+        .response("204", gone("It is not there any more, or never was."))
         .build()
 }
 
@@ -213,11 +215,11 @@ fn flags() -> [Parameter; 2] {
     ]
 }
 
-pub(super) fn query(name: &str, shape: Part, doc: &str) -> Parameter {
+fn query(name: &str, shape: Part, doc: &str) -> Parameter {
     parameter(ParameterIn::Query, name, shape, doc)
 }
 
-pub(super) fn parameter(place: ParameterIn, name: &str, shape: Part, doc: &str) -> Parameter {
+fn parameter(place: ParameterIn, name: &str, shape: Part, doc: &str) -> Parameter {
     let required = if place == ParameterIn::Path { Required::True } else { Required::False };
     ParameterBuilder::new()
         .name(name)
@@ -228,7 +230,7 @@ pub(super) fn parameter(place: ParameterIn, name: &str, shape: Part, doc: &str) 
         .build()
 }
 
-pub(super) fn uid(entity: &EntityInfo) -> Parameter {
+fn uid(entity: &EntityInfo) -> Parameter {
     let doc = "Its uid: 32 lower-case hexadecimal characters.";
     parameter(ParameterIn::Path, entity.decl.uid_name, text("").build().into(), doc)
 }

@@ -40,19 +40,30 @@ pub(super) fn common(operation: OperationBuilder) -> OperationBuilder {
     let who = header("Which of these, as RFC 6750 says it.");
     operation
         .response("401", error(token).header("WWW-Authenticate", who))
+        .response("412", error("`X-Min-Revision` names a revision of data that was replaced since."))
         .response("422", with("Parameters or body break rules.", named("ValidationErrors")))
+        .response(
+            "503",
+            later("This replica has no graph yet, or not the revision that `X-Min-Revision` names."),
+        )
 }
 
 /// What every write can answer besides.
 pub(super) fn of_writes(operation: OperationBuilder) -> OperationBuilder {
-    let when = header("After how many seconds to try again.");
     operation
         .response("403", error("The caller is known but is no administrator."))
         .response("412", error("The graph is no longer in the state that `If-Match` names."))
-        .response(
-            "503",
-            error("The store cannot commit now; nothing was written.").header("Retry-After", when),
-        )
+        .response("503", later("The store cannot commit now. `detail` says whether nothing was written, or whether that is not known."))
+}
+
+/// Not now.
+fn later(doc: &str) -> ResponseBuilder {
+    error(doc).header("Retry-After", header("After how many seconds to try again."))
+}
+
+/// Which revision an answer is of.
+fn stamped(response: ResponseBuilder) -> ResponseBuilder {
+    response.header("X-Revision", header("The revision of this answer, the same on all replicas."))
 }
 
 /// What every write with a body can answer besides.
@@ -65,7 +76,7 @@ pub(super) fn of_bodies(operation: OperationBuilder) -> OperationBuilder {
 
 /// Entities.
 pub(super) fn entities(doc: &str, shape: Part) -> ResponseBuilder {
-    with(doc, shape).header("ETag", header("The state of the graph that this answer shows."))
+    stamped(with(doc, shape)).header("ETag", header("The state of the graph that this answer shows."))
 }
 
 /// Nothing but the state.
@@ -73,8 +84,13 @@ pub(super) fn unchanged(doc: &str) -> ResponseBuilder {
     empty(doc).header("ETag", header("The state of the graph."))
 }
 
+/// Nothing is there any more.
+pub(super) fn gone(doc: &str) -> ResponseBuilder {
+    stamped(empty(doc))
+}
+
 /// Nothing.
-pub(super) fn empty(doc: &str) -> ResponseBuilder {
+fn empty(doc: &str) -> ResponseBuilder {
     ResponseBuilder::new().description(doc)
 }
 
@@ -88,7 +104,6 @@ pub(super) fn header(doc: &str) -> Header {
     HeaderBuilder::new().schema(Some(text("").build())).description(Some(doc)).build()
 }
 
-/// An answer with a body.
-pub(super) fn with(doc: &str, shape: Part) -> ResponseBuilder {
+fn with(doc: &str, shape: Part) -> ResponseBuilder {
     empty(doc).content("application/json", Content::new(Some(shape)))
 }

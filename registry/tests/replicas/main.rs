@@ -1,0 +1,15 @@
+//! Several registries on one store, and a store that fails in every way: what is acknowledged stays, everybody sees the
+//! same, reads go on.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod flaky;
+mod following;
+mod http;
+mod model;
+mod moving;
+mod troubles;
+mod world;
