@@ -6,6 +6,7 @@ pub mod federation;
 pub mod graph;
 pub mod notes;
 pub mod progress;
+pub mod reload;
 pub mod service;
 pub mod settings;
 pub mod store;

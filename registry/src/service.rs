@@ -1,8 +1,8 @@
 //! The registry as one running service: store, graph, issuers, API.
 
 use crate::{
-    api::{self, App, Options, Readiness, server},
-    auth::{Authenticator, IssuerProblem, SystemClock},
+    api::{self, App, Options, Readiness, Throttle, server},
+    auth::{Authenticator, Clock, IssuerProblem, SystemClock},
     federation::{Federation, OpenError},
     settings::{Settings, StoreSettings},
     store::{Store, StoreError, embedded::Embedded},
@@ -32,6 +32,7 @@ pub struct Service {
     app: api::Shared,
     listener: TcpListener,
     bounds: server::Bounds,
+    tls: Option<server::Tls>,
     backing: Backing,
 }
 
@@ -60,9 +61,12 @@ pub enum StartError {
     /// The issuers.
     #[error("{}. Or start without them (auth.issuers_required_at_start: false): requests with their tokens then get 503 until they answer", join(.0))]
     Issuers(Vec<IssuerProblem>),
-    /// TLS.
+    /// TLS towards others.
     #[error("no TLS client can be made: {0}")]
     Tls(#[from] reqwest::Error),
+    /// TLS of this process.
+    #[error(transparent)]
+    Certificate(#[from] server::TlsError),
     /// Metrics.
     #[error("metrics cannot be recorded: {0}")]
     Metrics(String),
@@ -76,6 +80,37 @@ fn join(problems: &[IssuerProblem]) -> String {
 pub fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
     match settings {
         StoreSettings::Embedded { path } => Ok(Arc::new(Embedded::open(Schema::get(), path, LOG_ENTRIES)?)),
+    }
+}
+
+impl From<&Settings> for Options {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            base_path: settings.base_path.clone(),
+            body_bytes: settings.limits.body_bytes,
+            request_time: Duration::from_secs(settings.limits.request_seconds),
+            body_rate: settings.limits.body_bytes_per_second,
+            lenient_documents: settings.lenient_documents,
+            proxies: settings.proxies.clone(),
+            cors: settings.cors.clone(),
+            tls: settings.tls.is_some(),
+        }
+    }
+}
+
+impl From<&Settings> for server::Bounds {
+    fn from(settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        Self {
+            header_time: Duration::from_secs(limits.header_seconds),
+            header_bytes: limits.header_bytes,
+            idle_time: Duration::from_secs(limits.idle_seconds),
+            connections: limits.connections,
+            connections_per_client: limits.connections_per_client,
+            proxies: settings.proxies.clone(),
+            notice_time: Duration::from_secs(limits.notice_seconds),
+            drain_time: Duration::from_secs(limits.drain_seconds),
+        }
     }
 }
 
@@ -94,6 +129,7 @@ impl Service {
     pub async fn start_on(settings: &Settings, backing: Backing) -> Result<Self, StartError> {
         let metrics = api::metrics_handle().map_err(StartError::Metrics)?;
         let listener = server::bind(settings.listen).await?;
+        let tls = settings.tls.as_ref().map(server::Tls::load).transpose()?;
         let mut seed = [0; 32];
         rand::rng().fill_bytes(&mut seed);
         let limits = &settings.limits;
@@ -101,7 +137,8 @@ impl Service {
         let federation =
             Arc::new(Federation::new(Schema::get(), store, Utc::now, seed, limits.answer_cache_bytes));
         first_load(&federation, &backing).await?;
-        let authenticator = Authenticator::new(&settings.auth, Arc::new(SystemClock::new()))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let authenticator = Authenticator::new(&settings.auth, Arc::clone(&clock))?;
         if let Err(problems) = authenticator.check().await {
             if settings.auth.issuers_required_at_start {
                 return Err(StartError::Issuers(problems));
@@ -113,22 +150,12 @@ impl Service {
         let app = Arc::new(App {
             federation,
             authenticator: Arc::new(authenticator),
-            options: Options {
-                base_path: settings.base_path.clone(),
-                body_bytes: limits.body_bytes,
-                request_time: Duration::from_secs(limits.request_seconds),
-                lenient_documents: settings.lenient_documents,
-            },
+            options: Options::from(settings),
+            throttle: Arc::new(Throttle::new(&limits.rates, clock)),
             readiness: Readiness::default(),
             metrics,
         });
-        let bounds = server::Bounds {
-            header_time: Duration::from_secs(limits.header_seconds),
-            header_bytes: limits.header_bytes,
-            notice_time: Duration::from_secs(limits.notice_seconds),
-            drain_time: Duration::from_secs(limits.drain_seconds),
-        };
-        Ok(Self { app, listener, bounds, backing })
+        Ok(Self { app, listener, bounds: server::Bounds::from(settings), tls, backing })
     }
 
     /// Where it listens.
@@ -143,6 +170,10 @@ impl Service {
 
     /// Answers until told to stop; then stops being ready, lets requests end, and returns.
     pub async fn run(self, stop: CancellationToken) {
+        if let Some(tls) = self.tls.clone() {
+            let stop = stop.clone();
+            tokio::spawn(async move { tls.keep_current(stop).await });
+        }
         let router = api::router(Arc::clone(&self.app));
         let beside = TaskTracker::new();
         let ended = CancellationToken::new();
@@ -152,7 +183,7 @@ impl Service {
         if let Some(path) = self.backing.snapshot {
             beside.spawn(Arc::clone(&self.app.federation).keep_file(path, ended.clone()));
         }
-        server::serve(self.listener, router, &self.app.readiness, self.bounds, stop).await;
+        server::serve(self.listener, self.tls, router, &self.app.readiness, self.bounds, stop).await;
         ended.cancel();
         beside.close();
         beside.wait().await;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{Error, IgnoredAny, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
 
+use crate::api::{CorsSettings, RateSettings, client::Proxies, server::TlsSettings};
 use crate::auth::AuthSettings;
 
 pub use error::{Fault, Origin, SettingsError};
@@ -35,7 +36,15 @@ pub struct Settings {
     /// Who is trusted, and who may do what.
     #[serde(deserialize_with = "section")]
     pub auth: AuthSettings,
-    /// What a single request may take.
+    /// Certificate and key, when this process speaks TLS itself.
+    pub tls: Option<TlsSettings>,
+    /// The proxies between clients and this process.
+    #[serde(deserialize_with = "section")]
+    pub proxies: Proxies,
+    /// Which web pages of other origins may call the API.
+    #[serde(deserialize_with = "section")]
+    pub cors: CorsSettings,
+    /// What clients may take.
     #[serde(deserialize_with = "section")]
     pub limits: LimitSettings,
     /// How the log is written.
@@ -53,6 +62,9 @@ impl Default for Settings {
             lenient_documents: false,
             store: StoreSettings::default(),
             auth: AuthSettings::default(),
+            tls: None,
+            proxies: Proxies::default(),
+            cors: CorsSettings::default(),
             limits: LimitSettings::default(),
             log: LogSettings::default(),
             feeder: IgnoredAny,
@@ -97,7 +109,7 @@ fn default_store_path() -> PathBuf {
     "fedreg-data".into()
 }
 
-/// What a single request may take.
+/// What clients may take.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitSettings {
@@ -107,8 +119,19 @@ pub struct LimitSettings {
     pub request_seconds: u64,
     /// How long the request line and headers may be together, in bytes.
     pub header_bytes: usize,
-    /// How many seconds a client may take to send them.
+    /// How many seconds a client may take to send them, or for a TLS handshake.
     pub header_seconds: u64,
+    /// How many bytes of a body have to come in each second, from its sixth second on; 0: any.
+    pub body_bytes_per_second: u32,
+    /// For how many seconds a connection may do nothing.
+    pub idle_seconds: u64,
+    /// How many connections there may be at once.
+    pub connections: usize,
+    /// How many of them one client may have; proxies are not counted.
+    pub connections_per_client: usize,
+    /// How often one client and one identity may ask.
+    #[serde(deserialize_with = "section")]
+    pub rates: RateSettings,
     /// For how many seconds after SIGTERM new requests are still answered, so that load balancers notice.
     pub notice_seconds: u64,
     /// For how many seconds running requests may go on after that.
@@ -124,6 +147,11 @@ impl Default for LimitSettings {
             request_seconds: 30,
             header_bytes: 32 * 1024,
             header_seconds: 10,
+            body_bytes_per_second: 1024,
+            idle_seconds: 75,
+            connections: 4096,
+            connections_per_client: 512,
+            rates: RateSettings::default(),
             notice_seconds: 2,
             drain_seconds: 20,
             answer_cache_bytes: 8 * 1024 * 1024,
@@ -222,6 +250,9 @@ impl Settings {
             ("limits.request_seconds", limits.request_seconds, 1..=day),
             ("limits.header_bytes", limits.header_bytes as u64, 8192..=1 << 20),
             ("limits.header_seconds", limits.header_seconds, 1..=day),
+            ("limits.idle_seconds", limits.idle_seconds, 1..=day),
+            ("limits.connections", limits.connections as u64, 1..=1 << 20),
+            ("limits.connections_per_client", limits.connections_per_client as u64, 1..=1 << 20),
             ("limits.notice_seconds", limits.notice_seconds, 0..=day),
             ("limits.drain_seconds", limits.drain_seconds, 0..=day),
         ];
@@ -229,6 +260,11 @@ impl Settings {
             if !range.contains(&value) {
                 fault(key, format!("is {value}; allowed are {} to {}", range.start(), range.end()));
             }
+        }
+        if let Some(tls) = &self.tls
+            && !(1..=day).contains(&tls.reload_seconds)
+        {
+            fault("tls.reload_seconds", format!("is {}; allowed are 1 to {day}", tls.reload_seconds));
         }
         self.auth.check(&mut |key, what| fault(&format!("auth.{key}"), what));
         if self.auth.token_bytes >= limits.header_bytes {

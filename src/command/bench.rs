@@ -6,7 +6,8 @@ mod report;
 use clap::Args;
 use client::{Load, Target};
 use registry::{
-    api::{self, Options, Readiness, server},
+    api::{self, Options, Readiness, Throttle, server},
+    auth::SystemClock,
     federation::{Author, Federation},
     graph::{Graph, change::ChangeSet, plan, uid::Uid},
     service::Service,
@@ -156,26 +157,21 @@ async fn constant(
     body: bytes::Bytes,
     stop: &CancellationToken,
 ) -> Result<std::net::SocketAddr, Box<dyn Error>> {
-    let options = Options {
-        base_path: String::new(),
-        body_bytes: 1 << 20,
-        request_time: Duration::from_secs(30),
-        lenient_documents: false,
-    };
+    let settings = Settings::default();
+    let options = Options::from(&settings);
+    let throttle = Throttle::new(&settings.limits.rates, Arc::new(SystemClock::new()));
     let answer = axum::routing::get(move || async move { ([("content-type", "application/json")], body) });
-    let router = api::layered(axum::Router::new().route("/constant", answer), &options);
+    let router = api::layered(axum::Router::new().route("/constant", answer), &options, &Arc::new(throttle));
     let listener = server::bind(([127, 0, 0, 1], 0).into()).await?;
     let address = listener.local_addr()?;
     let stop = stop.clone();
     tokio::spawn(async move {
-        let second = Duration::from_secs(1);
         let bounds = server::Bounds {
-            header_time: second,
-            header_bytes: 1 << 14,
             notice_time: Duration::ZERO,
-            drain_time: second,
+            drain_time: Duration::from_secs(1),
+            ..server::Bounds::from(&settings)
         };
-        server::serve(listener, router, &Readiness::default(), bounds, stop).await;
+        server::serve(listener, None, router, &Readiness::default(), bounds, stop).await;
     });
     Ok(address)
 }

@@ -10,6 +10,8 @@ use axum::{
 use http_body_util::BodyExt;
 use schema::{Fault, Loc};
 use serde_json::Value as Json;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Who writes, the body as JSON, and the headers.
 pub(super) async fn from_administrator(
@@ -19,10 +21,10 @@ pub(super) async fn from_administrator(
     let (parts, body) = request.into_parts();
     let caller = Caller::administrator(app, &parts.headers).await;
     // the rest of a request's time is for the answer, so that a slow sender is told that it is slow
-    let patience = app.options.request_time * 9 / 10;
-    let bytes = tokio::time::timeout(patience, read(body, app.options.body_bytes, caller.is_ok())).await;
+    let pace = Pace::new(app.options.request_time * 9 / 10, app.options.body_rate);
+    let bytes = read(body, app.options.body_bytes, caller.is_ok(), pace).await;
     let caller = caller?;
-    let bytes = bytes.map_err(|_| ApiError::SlowBody(patience))??;
+    let bytes = bytes?;
     let json = serde_json::from_slice(&bytes).map_err(|error| {
         let offset = bytes
             .split(|byte| *byte == b'\n')
@@ -37,12 +39,40 @@ pub(super) async fn from_administrator(
     Ok((caller, json, parts.headers))
 }
 
+/// How fast a body has to come.
+struct Pace {
+    began: Instant,
+    patience: Duration,
+    bytes_per_second: u32,
+}
+
+impl Pace {
+    /// For how long any pace will do.
+    const START: Duration = Duration::from_secs(5);
+
+    fn new(patience: Duration, bytes_per_second: u32) -> Self {
+        Self { began: Instant::now(), patience, bytes_per_second }
+    }
+
+    /// Until when more has to come, after so many bytes.
+    fn deadline(&self, bytes: usize) -> Instant {
+        let paid = match self.bytes_per_second {
+            0 => self.patience,
+            #[expect(clippy::cast_precision_loss, reason = "a little more or less time does not matter")]
+            rate => Self::START + Duration::from_secs_f64(bytes as f64 / f64::from(rate)),
+        };
+        self.began + paid.min(self.patience)
+    }
+}
+
 /// Reads a body to its end, also one that is too large or not wanted, and then keeps nothing of it: whoever is still
 /// sending when the answer comes finds the connection broken instead.
-async fn read(mut body: Body, most: usize, wanted: bool) -> Result<Vec<u8>, ApiError> {
+async fn read(mut body: Body, most: usize, wanted: bool, pace: Pace) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
     let mut length = 0;
-    while let Some(frame) = body.frame().await {
+    loop {
+        let frame = tokio::time::timeout_at(pace.deadline(length), body.frame()).await;
+        let Some(frame) = frame.map_err(|_| ApiError::SlowBody(pace.began.elapsed()))? else { break };
         let Ok(data) = frame.map_err(|_| ApiError::BrokenBody)?.into_data() else { continue };
         length += data.len();
         if !wanted || length > most {
@@ -69,4 +99,27 @@ pub(super) fn still_as_known(snapshot: &Snapshot, headers: &HeaderMap) -> Result
     let current = snapshot.state();
     let same = known.split(',').any(|tag| tag.trim() == "*" || state(tag).as_deref() == Some(&current));
     if same { Ok(()) } else { Err(ApiError::Stale) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_byte_buys_time_up_to_the_patience() {
+        let pace = Pace::new(Duration::from_secs(27), 1000);
+        let allowed = |bytes| (pace.deadline(bytes) - pace.began).as_secs();
+        assert_eq!([0, 1000, 10_000, 22_000, 1_000_000].map(allowed), [5, 6, 15, 27, 27]);
+        let any = Pace::new(Duration::from_secs(27), 0);
+        assert_eq!((any.deadline(0) - any.began).as_secs(), 27);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stops_coming() {
+        let begun = Instant::now().checked_sub(Pace::START).unwrap();
+        let pace = Pace { began: begun, patience: Duration::from_mins(1), bytes_per_second: 1000 };
+        let body = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        let late = read(body, 1000, true, pace).await;
+        assert!(matches!(late, Err(ApiError::SlowBody(after)) if after >= Pace::START), "{late:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Who asks, and what that lets them see and do.
 
-use super::{ApiError, App};
+use super::{ApiError, App, guard};
 use crate::{
     auth::{self, Identity, Role},
     federation::Author,
@@ -29,6 +29,7 @@ impl Caller {
     async fn with_role(app: &App, headers: &HeaderMap, role: Role) -> Result<Self, ApiError> {
         let header = auth::authorization(headers)?;
         let identity = app.authenticator.authenticate_for(header, role).await?;
+        guard::admit(&app.throttle, &identity)?;
         auth::require(&identity, role)?;
         let request = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
         Ok(Self { identity, request: request.to_owned() })

@@ -40,11 +40,16 @@ pub enum ApiError {
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
     /// The body took too long to arrive.
-    #[error("the body was not there after {} seconds: send it faster", .0.as_secs())]
+    #[error("the body comes too slowly: after {} seconds it was not there; send it faster", .0.as_secs())]
     SlowBody(Duration),
     /// The body ended before it was whole.
     #[error("the body could not be read to its end")]
     BrokenBody,
+    /// More requests than one client, or one identity, may make.
+    #[error(
+        "too many requests: ask less often, or ask the administrators of this registry for a higher limit"
+    )]
+    TooMany(Duration),
     /// Somebody else was faster.
     #[error("the graph changed since: read again, then write")]
     Stale,
@@ -86,6 +91,7 @@ impl ApiError {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
             Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Stale | Self::OtherLife => StatusCode::PRECONDITION_FAILED,
             Self::Unavailable | Self::Unknown | Self::NoGraph | Self::Late | Self::OutOfTime(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -112,6 +118,7 @@ impl IntoResponse for ApiError {
             }
             Self::Late => Some(1),
             Self::Unavailable | Self::Unknown | Self::NoGraph | Self::OutOfTime(_) => Some(RETRY_SECONDS),
+            Self::TooMany(wait) => Some(wait.as_secs() + 1),
             _ => None,
         };
         if let Some(seconds) = retry {

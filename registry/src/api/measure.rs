@@ -66,6 +66,8 @@ fn install() -> Result<PrometheusHandle, BuildError> {
     let handle = PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()?;
     metrics::describe_counter!("fedreg_http_requests_total", "Requests by method, path and status.");
     metrics::describe_histogram!("fedreg_http_request_duration_seconds", "Time from request to answer.");
+    metrics::describe_counter!("fedreg_connections_refused_total", "Connections over a bound, by bound.");
+    metrics::describe_counter!("fedreg_reloads_total", "Files that changed, by what they hold and outcome.");
     metrics::describe_counter!("fedreg_tokens_refused_total", "Tokens refused, by reason.");
     metrics::describe_counter!(
         "fedreg_issuer_key_fetches_total",

@@ -4,12 +4,14 @@
 mod answer;
 mod body;
 mod caller;
+pub mod client;
 mod create_provider;
 mod delete;
 mod docs;
 mod error;
 mod fresh;
 mod get;
+mod guard;
 mod health;
 mod list;
 mod measure;
@@ -17,11 +19,14 @@ mod patch;
 mod query;
 mod replace_provider;
 pub mod server;
+mod throttle;
 
 pub use docs::{openapi, openapi_3_0};
 pub use error::ApiError;
+pub use guard::{CorsSettings, Origin};
 pub use health::Readiness;
 pub use measure::handle as metrics_handle;
+pub use throttle::{RateSettings, Throttle};
 
 use crate::{auth::Authenticator, federation::Federation};
 use axum::{
@@ -47,8 +52,16 @@ pub struct Options {
     pub body_bytes: usize,
     /// Longest time for a request.
     pub request_time: Duration,
+    /// Slowest arrival of a body, in bytes per second; 0: any.
+    pub body_rate: u32,
     /// Ignore unknown fields of documents.
     pub lenient_documents: bool,
+    /// Whose word about clients is taken.
+    pub proxies: client::Proxies,
+    /// Which web pages may call.
+    pub cors: CorsSettings,
+    /// Whether this process speaks TLS.
+    pub tls: bool,
 }
 
 /// What handlers share.
@@ -59,6 +72,8 @@ pub struct App {
     pub authenticator: Arc<Authenticator>,
     /// How to behave.
     pub options: Options,
+    /// Who asked how often.
+    pub throttle: Arc<Throttle>,
     /// Whether to be sent requests.
     pub readiness: Readiness,
     /// What `/metrics` shows.
@@ -98,19 +113,35 @@ pub fn router(app: Shared) -> Router {
         .route("/metrics", get(measure::metrics))
         .fallback(async || ApiError::NoSuchPath)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
-    layered(routes, &app.options).with_state(app)
+    layered(routes, &app.options, &app.throttle).with_state(app)
 }
 
 /// What every request passes through, whatever answers it.
-pub fn layered<S: Clone + Send + Sync + 'static>(router: Router<S>, options: &Options) -> Router<S> {
+pub fn layered<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    options: &Options,
+    throttle: &Arc<Throttle>,
+) -> Router<S> {
     let time = options.request_time;
     let in_time = move |request, next: middleware::Next| async move {
         let answer = tokio::time::timeout(time, next.run(request)).await;
         answer.unwrap_or_else(|_| ApiError::OutOfTime(time).into_response())
     };
-    router
+    let guard = Arc::new(guard::Guard {
+        proxies: options.proxies.clone(),
+        throttle: Arc::clone(throttle),
+        strict_transport: options.tls,
+    });
+    let router = router
         .layer(CompressionLayer::new().gzip(true))
         .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn(move |request, next| Arc::clone(&guard).pass(request, next)));
+    // outside of the guard: a page has to be allowed to read that it asked too often
+    let router = match options.cors.layer() {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(middleware::from_fn(measure::measure))
         .layer(PropagateRequestIdLayer::x_request_id())

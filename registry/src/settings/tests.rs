@@ -104,7 +104,7 @@ fn every_fault_says_where_what_and_what_is_allowed() {
             "isuers: 1\n",
             &[][..],
             "FILE: isuers: 'isuers' is not a known key; known: listen, base_path, lenient_documents, store, auth, \
-             limits, log, feeder.",
+             tls, proxies, cors, limits, log, feeder.",
         ),
         (
             "auth:\n  isuers: []\n",
@@ -123,8 +123,9 @@ fn every_fault_says_where_what_and_what_is_allowed() {
             "",
             &[("FEDREG__LIMITS__BODY_BITES", "1")],
             "Environment variable FEDREG__LIMITS__BODY_BITES: 'body_bites' is not a known key; did you mean \
-             'body_bytes'? Known: body_bytes, request_seconds, header_bytes, header_seconds, notice_seconds, drain_seconds, \
-             answer_cache_bytes.",
+             'body_bytes'? Known: body_bytes, request_seconds, header_bytes, header_seconds, \
+             body_bytes_per_second, idle_seconds, connections, connections_per_client, rates, notice_seconds, \
+             drain_seconds, answer_cache_bytes.",
         ),
         (
             "listen: localhost:8000\n",
@@ -192,6 +193,29 @@ fn every_fault_says_where_what_and_what_is_allowed() {
         ),
     ] {
         assert_eq!(fault(text, environment), expected);
+    }
+}
+
+#[test]
+fn faults_of_the_network_sections() {
+    for (text, expected) in [
+        (
+            "proxies:\n  trusted: [localhost]\n",
+            "FILE: proxies.trusted[0]: 'localhost' is neither an IP address nor a network; write it like 10.1.2.3, \
+             10.0.0.0/8 or 2001:db8::/32.",
+        ),
+        (
+            "proxies:\n  header: x-real-ip\n",
+            "FILE: proxies.header: 'x-real-ip' is not a known value; known: x-forwarded-for, forwarded.",
+        ),
+        (
+            "cors:\n  origins: [\"https://dashboard.example.org/\"]\n",
+            "FILE: cors.origins[0]: 'https://dashboard.example.org/' is not an origin; write it like \
+             https://dashboard.example.org, without a path, or '*'.",
+        ),
+        ("tls:\n  certificate: a.pem\n", "FILE: tls.key: is missing."),
+    ] {
+        assert_eq!(fault(text, &[]), expected);
     }
 }
 
@@ -303,6 +327,10 @@ fn the_example_and_the_page_have_every_key() {
         ("", "zzz: 1"),
         ("store", "store: {zzz: 1}"),
         ("limits", "limits: {zzz: 1}"),
+        ("limits.rates", "limits: {rates: {zzz: 1}}"),
+        ("tls", "tls: {zzz: 1}"),
+        ("proxies", "proxies: {zzz: 1}"),
+        ("cors", "cors: {zzz: 1}"),
         ("log", "log: {zzz: 1}"),
         ("auth", "auth: {zzz: 1}"),
         ("auth.keys", "auth: {keys: {zzz: 1}}"),

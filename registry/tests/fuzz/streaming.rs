@@ -9,17 +9,18 @@ use bytes::Bytes;
 use futures::StreamExt;
 use http_body_util::BodyExt;
 use registry::{
-    api::{self, App, Options, Readiness},
-    auth::{AuthSettings, Authenticator, SystemClock},
+    api::{self, App, Options, Readiness, Throttle},
+    auth::{Authenticator, SystemClock},
     federation::{Author, Federation, Snapshot},
     graph::{plan, uid::Uid},
+    settings::Settings,
     store::embedded::Embedded,
 };
 use reqwest::{Client, Method, StatusCode, header};
 use schema::{Schema, document};
 use serde_json::{Value as Json, json};
 use simulator::Params;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tower::ServiceExt;
 
 /// What the first piece of an answer may weigh: the largest answer that is kept, and one node more. So much of each
@@ -185,16 +186,13 @@ async fn pieces_are_made_one_at_a_time_and_small() {
                 federation.write(author, plan).await.unwrap();
             }
         }
-        let settings = AuthSettings::default();
+        let settings = Settings { base_path: String::new(), ..Settings::default() };
+        let clock = Arc::new(SystemClock::new());
         let app = App {
             federation,
-            authenticator: Arc::new(Authenticator::new(&settings, Arc::new(SystemClock::new())).unwrap()),
-            options: Options {
-                base_path: String::new(),
-                body_bytes: 1,
-                request_time: Duration::from_mins(1),
-                lenient_documents: false,
-            },
+            authenticator: Arc::new(Authenticator::new(&settings.auth, clock.clone()).unwrap()),
+            options: Options::from(&settings),
+            throttle: Arc::new(Throttle::new(&settings.limits.rates, clock)),
             readiness: Readiness::default(),
             metrics: api::metrics_handle().unwrap(),
         };

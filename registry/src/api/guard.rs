@@ -1,0 +1,143 @@
+//! What stands before all routes: who asks from where, how often, and headers that browsers mind.
+
+use super::{
+    ApiError,
+    client::{Client, Peer, Proxies},
+    throttle::Throttle,
+};
+use axum::{
+    extract::Request,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+        header::{self, AUTHORIZATION},
+    },
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use std::{sync::Arc, time::Duration};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+/// The `cors` section: which web pages of other origins may call the API from a browser.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CorsSettings {
+    /// Their origins, such as `https://dashboard.example.org`; `*` for all. Empty: none.
+    pub origins: Vec<Origin>,
+}
+
+/// A web origin (RFC 6454): scheme, host and port; or `*`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Origin(HeaderValue);
+
+impl TryFrom<String> for Origin {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "'{text}' is not an origin; write it like https://dashboard.example.org, without a path, or '*'"
+            )
+        };
+        let same =
+            text == "*" || url::Url::parse(&text).is_ok_and(|url| url.origin().ascii_serialization() == text);
+        if same { HeaderValue::from_str(&text).map(Self).map_err(|_| wrong()) } else { Err(wrong()) }
+    }
+}
+
+impl CorsSettings {
+    /// What answers browsers that ask; nothing when no page may call.
+    pub(super) fn layer(&self) -> Option<CorsLayer> {
+        const AN_HOUR: Duration = Duration::from_hours(1);
+        let origins: Vec<_> = self.origins.iter().map(|origin| origin.0.clone()).collect();
+        let allowed = match origins.as_slice() {
+            [] => return None,
+            all if all.iter().any(|origin| origin == "*") => AllowOrigin::any(),
+            _ => AllowOrigin::list(origins),
+        };
+        let asked = [AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH];
+        let shown = [
+            header::ETAG,
+            header::RETRY_AFTER,
+            header::WWW_AUTHENTICATE,
+            header::LOCATION,
+            HeaderName::from_static("x-request-id"),
+        ];
+        let methods = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+        Some(
+            CorsLayer::new()
+                .allow_origin(allowed)
+                .allow_methods(methods)
+                .allow_headers(asked)
+                .expose_headers(shown)
+                .max_age(AN_HOUR),
+        )
+    }
+}
+
+/// What the guard knows.
+pub(super) struct Guard {
+    pub proxies: Proxies,
+    pub throttle: Arc<Throttle>,
+    /// Whether this process speaks TLS: then browsers are told to come back with TLS only.
+    pub strict_transport: bool,
+}
+
+tokio::task_local! {
+    /// Who asks in this task, when that is known and counted.
+    static CLIENT: Option<Client>;
+}
+
+/// Whether the requests of whoever this task answers are counted.
+pub(super) fn counts() -> bool {
+    CLIENT.try_with(Option::is_some).unwrap_or(false)
+}
+
+impl Guard {
+    /// Lets a request pass, unless its client asks too often.
+    pub async fn pass(self: Arc<Self>, mut request: Request, next: Next) -> Response {
+        let peer = request.extensions().get::<Peer>().copied();
+        let client = peer.map(|Peer(peer)| Client(self.proxies.client(peer.ip(), request.headers())));
+        if let Some(client) = client {
+            request.extensions_mut().insert(client);
+        }
+        let counted = client.filter(|client| self.throttle.counts(client.0));
+        let with_token = request.headers().contains_key(AUTHORIZATION);
+        let admitted = counted.map_or(Ok(()), |client| self.throttle.client(client.0));
+        let mut response = match admitted {
+            Ok(()) => CLIENT.scope(counted, next.run(request)).await,
+            Err(error) => error.into_response(),
+        };
+        if let Some(client) = counted
+            && with_token
+            && response.status() == StatusCode::UNAUTHORIZED
+        {
+            self.throttle.refused(client.0);
+        }
+        harden(response.headers_mut(), self.strict_transport);
+        response
+    }
+}
+
+/// Headers for browsers. Pages may load their own parts only, and be shown in no frame.
+fn harden(headers: &mut HeaderMap, strict_transport: bool) {
+    const PAGE: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; \
+                        base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if strict_transport {
+        let a_year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, a_year);
+    }
+    let is_page = |value: &HeaderValue| value.as_bytes().starts_with(b"text/html");
+    if headers.get(header::CONTENT_TYPE).is_some_and(is_page) {
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(PAGE));
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    }
+}
+
+/// Whether the identity asks too often; those whose address is not counted never do.
+pub(super) fn admit(throttle: &Throttle, identity: &crate::auth::Identity) -> Result<(), ApiError> {
+    if counts() { throttle.identity(identity) } else { Ok(()) }
+}
