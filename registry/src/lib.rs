@@ -1,6 +1,7 @@
 //! The registry: the graph in memory, its stores, the REST API.
 pub mod answers;
 pub mod api;
+pub mod audit;
 pub mod auth;
 pub mod federation;
 pub mod graph;

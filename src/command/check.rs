@@ -2,6 +2,7 @@
 
 use super::{Config, failed, print, settings};
 use registry::{
+    audit::audit,
     auth::{Authenticator, SystemClock},
     graph::Graph,
     service::open_store,
@@ -55,11 +56,18 @@ async fn store(settings: &Settings) -> Result<String, String> {
     let loaded = store.load().await.map_err(|error| error.to_string())?;
     let revision = loaded.revision;
     let graph = Graph::build(Schema::get(), loaded.nodes, loaded.links).map_err(|error| error.to_string())?;
-    if graph.indices_hold() {
-        Ok(format!("{} nodes at revision {revision}", graph.len()))
-    } else {
-        Err("a relation is known at one of its ends only: restore a copy of the folder".to_owned())
+    if !graph.indices_hold() {
+        return Err("a relation is known at one of its ends only: restore a copy of the folder".to_owned());
     }
+    let edited = audit(&*store, &graph, revision).await.map_err(|error| error.to_string())?;
+    if edited.is_empty() {
+        return Ok(format!("{} nodes at revision {revision}", graph.len()));
+    }
+    Err(format!(
+        "it was changed by hand since revision {revision}. A running registry takes that in at SIGHUP, another one at its \
+         start. Against the change log:\n  {}",
+        edited.join("\n  ")
+    ))
 }
 
 /// Whether a store can be made; it is not made here, where another user may be at work than the registry's own.

@@ -4,14 +4,21 @@ mod bench;
 mod check;
 mod completions;
 mod demo;
+mod export;
 mod feed;
+mod import;
+mod migrate;
 mod openapi;
 mod serve;
+mod stores;
 mod up;
 
 use clap::{Args, Subcommand};
-use registry::settings::{Loaded, Settings};
-use std::{fmt::Display, io::Write, path::PathBuf, process::ExitCode};
+use registry::{
+    federation::{Author, Federation, Reloaded},
+    settings::{Loaded, Settings},
+};
+use std::{fmt::Display, io::Write, path::PathBuf, process::ExitCode, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 /// Where the settings are.
@@ -35,6 +42,9 @@ pub enum Command {
     Demo(demo::Demo),
     /// Say whether settings, store, issuers and provider files are in order.
     Check(Config),
+    Export(export::Export),
+    Import(import::Import),
+    Migrate(migrate::Migrate),
     /// Print the OpenAPI document.
     Openapi(openapi::Openapi),
     /// Measure: reads against constants, change sets, memory, start-up.
@@ -51,6 +61,9 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Up(config) => up::run(&config).await,
         Command::Demo(demo) => demo.run().await,
         Command::Check(config) => check::run(&config).await,
+        Command::Export(export) => export.run().await,
+        Command::Import(import) => import.run().await,
+        Command::Migrate(migrate) => migrate.run().await,
         Command::Openapi(openapi) => openapi.run(),
         Command::Bench(bench) => bench.run().await,
         Command::Completions(completions) => completions.run(),
@@ -86,6 +99,36 @@ fn stopped() -> CancellationToken {
         std::process::exit(130);
     });
     token
+}
+
+/// Takes in what was changed in the store by hand, at each SIGHUP.
+fn reload_on_hangup(federation: Arc<Federation>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    tokio::spawn(async move {
+        let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+        while hangups.recv().await.is_some() {
+            let author = Author {
+                who: "the operator".to_owned(),
+                what: "reload (SIGHUP)".to_owned(),
+                request: String::new(),
+            };
+            match federation.take_in(author).await {
+                Ok(Reloaded { changes: 0, revision }) => {
+                    tracing::info!(revision, "reloaded: nothing was changed by hand");
+                }
+                Ok(Reloaded { changes, revision }) => {
+                    tracing::info!(
+                        changes,
+                        revision,
+                        "reloaded: {changes} changes made by hand are taken in"
+                    );
+                }
+                Err(error) => {
+                    tracing::error!(%error, "what was changed by hand could not be taken in: {error}");
+                }
+            }
+        }
+    });
 }
 
 async fn signal() {

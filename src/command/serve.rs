@@ -1,6 +1,6 @@
 //! `fedreg serve`
 
-use super::{Config, failed, settings, stopped};
+use super::{Config, failed, reload_on_hangup, settings, stopped};
 use registry::service::Service;
 use std::process::ExitCode;
 
@@ -17,6 +17,7 @@ pub async fn run(config: &Config) -> ExitCode {
                 let base = &loaded.settings.base_path;
                 tracing::info!("listening on http://{address}{base} (docs: http://{address}{base}/docs)");
             }
+            reload_on_hangup(service.federation());
             service.run(stop).await;
             ExitCode::SUCCESS
         }

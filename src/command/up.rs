@@ -1,6 +1,6 @@
 //! `fedreg up`
 
-use super::{Config, failed, feed, settings, stopped};
+use super::{Config, failed, feed, reload_on_hangup, settings, stopped};
 use feeder::{Settings, progress};
 use registry::service::Service;
 use std::process::ExitCode;
@@ -39,6 +39,7 @@ pub async fn run(config: &Config) -> ExitCode {
         }
         fed
     });
+    reload_on_hangup(service.federation());
     service.run(stop).await;
     match feeding.await {
         Ok(Ok(())) => ExitCode::SUCCESS,
