@@ -5,6 +5,7 @@ pub mod audit;
 pub mod auth;
 pub mod federation;
 pub mod graph;
+pub mod history;
 pub mod notes;
 pub mod progress;
 pub mod reload;

@@ -16,11 +16,8 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-
-/// How many changes the log keeps.
-const LOG_ENTRIES: u64 = 10_000;
 
 /// How long to wait for the first load from a shared store before listening without it.
 const FIRST: Duration = Duration::from_secs(10);
@@ -77,9 +74,10 @@ fn join(problems: &[IssuerProblem]) -> String {
 }
 
 /// Opens the store that the settings name.
-pub fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
-    match settings {
-        StoreSettings::Embedded { path } => Ok(Arc::new(Embedded::open(Schema::get(), path, LOG_ENTRIES)?)),
+pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
+    let entries = settings.history.entries;
+    match &settings.store {
+        StoreSettings::Embedded { path } => Ok(Arc::new(Embedded::open(Schema::get(), path, entries)?)),
     }
 }
 
@@ -91,6 +89,7 @@ impl From<&Settings> for Options {
             request_time: Duration::from_secs(settings.limits.request_seconds),
             body_rate: settings.limits.body_bytes_per_second,
             lenient_documents: settings.lenient_documents,
+            heartbeat: Duration::from_secs(settings.history.heartbeat_seconds),
             proxies: settings.proxies.clone(),
             cors: settings.cors.clone(),
             tls: settings.tls.is_some(),
@@ -118,7 +117,7 @@ impl Service {
     /// Does all that can fail: binds, loads the graph, asks the issuers for their keys.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let backing = Backing {
-            store: open_store(&settings.store)?,
+            store: open_store(settings)?,
             shared: settings.store.is_shared(),
             snapshot: settings.store.snapshot().map(Path::to_owned),
         };
@@ -152,6 +151,7 @@ impl Service {
             authenticator: Arc::new(authenticator),
             options: Options::from(settings),
             throttle: Arc::new(Throttle::new(&limits.rates, clock)),
+            followers: Arc::new(Semaphore::new(settings.history.followers)),
             readiness: Readiness::default(),
             metrics,
         });

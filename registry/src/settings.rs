@@ -44,6 +44,9 @@ pub struct Settings {
     /// Which web pages of other origins may call the API.
     #[serde(deserialize_with = "section")]
     pub cors: CorsSettings,
+    /// How much of what changed is kept, and who may follow it.
+    #[serde(deserialize_with = "section")]
+    pub history: HistorySettings,
     /// What clients may take.
     #[serde(deserialize_with = "section")]
     pub limits: LimitSettings,
@@ -65,6 +68,7 @@ impl Default for Settings {
             tls: None,
             proxies: Proxies::default(),
             cors: CorsSettings::default(),
+            history: HistorySettings::default(),
             limits: LimitSettings::default(),
             log: LogSettings::default(),
             feeder: IgnoredAny,
@@ -107,6 +111,24 @@ impl Default for StoreSettings {
 
 fn default_store_path() -> PathBuf {
     "fedreg-data".into()
+}
+
+/// How much of what changed is kept, and who may follow it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HistorySettings {
+    /// How many of the last changes the log keeps.
+    pub entries: u64,
+    /// How many clients may follow changes as they happen, at once.
+    pub followers: usize,
+    /// After how many seconds without a change they are sent a sign of life.
+    pub heartbeat_seconds: u64,
+}
+
+impl Default for HistorySettings {
+    fn default() -> Self {
+        Self { entries: 10_000, followers: 100, heartbeat_seconds: 15 }
+    }
 }
 
 /// What clients may take.
@@ -243,9 +265,12 @@ impl Settings {
                 }
             }
         }
-        let limits = &self.limits;
+        let (history, limits) = (&self.history, &self.limits);
         let day = 86_400;
         let ranges = [
+            ("history.entries", history.entries, 1..=100_000_000),
+            ("history.followers", history.followers as u64, 0..=1_000_000),
+            ("history.heartbeat_seconds", history.heartbeat_seconds, 1..=day),
             ("limits.body_bytes", limits.body_bytes as u64, 1..=1 << 30),
             ("limits.request_seconds", limits.request_seconds, 1..=day),
             ("limits.header_bytes", limits.header_bytes as u64, 8192..=1 << 20),

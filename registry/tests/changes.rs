@@ -4,7 +4,14 @@
 
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::StdRng};
-use registry::graph::{Export, Graph, change::ChangeSet, expand::Writer, plan, select::Special, uid::Uid};
+use registry::graph::{
+    Export, Graph,
+    change::{ChangeSet, Created, Deleted, Link, Updated, Was},
+    expand::Writer,
+    plan,
+    select::Special,
+    uid::Uid,
+};
 use schema::{Audience, Kind, Schema, document};
 use serde_json::Value as Json;
 use simulator::Params;
@@ -29,9 +36,14 @@ impl Made {
 
     /// Applies a change, as read back from the change log.
     fn apply(&mut self, changes: &ChangeSet) {
+        let mut changes = changes.clone();
+        changes.remember(&self.graph);
         let logged = ChangeSet::from_json(Schema::get(), &changes.to_json(Schema::get())).unwrap();
-        assert_eq!(&logged, changes, "the change log keeps everything");
-        self.graph = self.graph.apply(changes).unwrap();
+        assert_eq!(logged, changes, "the change log keeps everything");
+        let next = self.graph.apply(&logged).unwrap();
+        let back = next.apply(&undone(&logged)).unwrap();
+        assert!(back.export() == self.graph.export(), "what was before is all there");
+        self.graph = next;
     }
 
     fn replace(&mut self, provider: u32, json: &Json) -> ChangeSet {
@@ -46,6 +58,32 @@ impl Made {
         let name = json["name"].as_str();
         let same = |id: &u32| self.graph.value(*id, "name").as_str() == name;
         self.graph.all(Kind::Provider).iter().find(same).unwrap()
+    }
+}
+
+/// The change that goes back, made of what the log says and of nothing else.
+fn undone(changes: &ChangeSet) -> ChangeSet {
+    let was = |node: &Deleted| node.was.clone().unwrap();
+    let came_back = |node: &Deleted| {
+        let Was { shared, values, .. } = was(node);
+        Created { uid: node.uid, kind: node.kind, shared, values }
+    };
+    let places = |node: &Updated| node.set.iter().map(|(place, _)| *place).collect::<Vec<_>>();
+    let set_back = |node: &Updated| Updated {
+        set: places(node).into_iter().zip(node.was.clone()).collect(),
+        shared: node.shared.map(|shared| !shared),
+        ..node.clone()
+    };
+    let goes = |node: &Created| Deleted { uid: node.uid, kind: node.kind, was: None };
+    let new = |link: &&Link| !changes.replaced.iter().any(|held| held.same_ends(link));
+    let along = changes.deleted.iter().flat_map(|node| was(node).links);
+    ChangeSet {
+        created: changes.deleted.iter().map(came_back).collect(),
+        updated: changes.updated.iter().map(set_back).collect(),
+        deleted: changes.created.iter().map(goes).collect(),
+        linked: changes.unlinked.iter().chain(&changes.replaced).cloned().chain(along).collect(),
+        unlinked: changes.linked.iter().filter(new).cloned().collect(),
+        ..ChangeSet::default()
     }
 }
 

@@ -7,6 +7,10 @@ use crate::{
 };
 use axum::http::HeaderMap;
 use schema::Audience;
+use std::time::Duration;
+
+/// So much of a request's id is kept in the change log, in characters: clients can send any.
+const REQUEST_ID: usize = 128;
 
 /// Who asks. The only way to have one is to have been authenticated.
 pub(super) struct Caller {
@@ -32,7 +36,12 @@ impl Caller {
         guard::admit(&app.throttle, &identity)?;
         auth::require(&identity, role)?;
         let request = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
-        Ok(Self { identity, request: request.to_owned() })
+        Ok(Self { identity, request: request.chars().take(REQUEST_ID).collect() })
+    }
+
+    /// How long what the caller was allowed holds.
+    pub fn lasts(&self, app: &App) -> Duration {
+        app.authenticator.lasts(&self.identity)
     }
 
     pub fn is_anonymous(&self) -> bool {

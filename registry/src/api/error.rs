@@ -1,6 +1,6 @@
 //! What clients read when something is not as they asked. `detail` is where existing clients look.
 
-use crate::{auth::AuthError, federation::WriteError, graph::plan::Refused};
+use crate::{auth::AuthError, federation::WriteError, graph::plan::Refused, history::HistoryError};
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -70,6 +70,20 @@ pub enum ApiError {
     /// The client knows a revision of another life of the store.
     #[error("the revision that you know belongs to data that was replaced since: read again without it")]
     OtherLife,
+    /// The change log does not reach there.
+    #[error("{0}. Read everything anew, then ask for what changed after that")]
+    Gone(HistoryError),
+    /// The change log cannot be read now.
+    #[error("the change log cannot be read now. Try again")]
+    Unread,
+    /// All places for those who follow changes are taken.
+    #[error(
+        "as many as may follow the changes do already (history.followers). Try again, or ask page by page"
+    )]
+    TooManyFollowers,
+    /// This process is about to end.
+    #[error("the registry is shutting down. Try again")]
+    Stopping,
     /// The answer took longer than a request may.
     #[error("no answer within {} seconds: ask for less at once, or try again", .0.as_secs())]
     OutOfTime(Duration),
@@ -93,9 +107,15 @@ impl ApiError {
             Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Stale | Self::OtherLife => StatusCode::PRECONDITION_FAILED,
-            Self::Unavailable | Self::Unknown | Self::NoGraph | Self::Late | Self::OutOfTime(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Gone(_) => StatusCode::GONE,
+            Self::Unavailable
+            | Self::Unknown
+            | Self::NoGraph
+            | Self::Late
+            | Self::Unread
+            | Self::TooManyFollowers
+            | Self::Stopping
+            | Self::OutOfTime(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -105,9 +125,13 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let detail = match &self {
             Self::Invalid(faults) => json!({ "detail": faults }),
+            Self::Gone(HistoryError::Gone { kept_after, last, .. }) => {
+                json!({ "detail": self.to_string(), "kept_after": kept_after, "last": last })
+            }
             other => json!({ "detail": other.to_string() }),
         };
-        let mut response = (self.status(), Json(detail)).into_response();
+        let status = self.status();
+        let mut response = (status, Json(detail)).into_response();
         let retry = match &self {
             Self::Auth(error) => {
                 let challenge = error.www_authenticate().and_then(|text| HeaderValue::from_str(&text).ok());
@@ -117,8 +141,8 @@ impl IntoResponse for ApiError {
                 error.retry_after_seconds()
             }
             Self::Late => Some(1),
-            Self::Unavailable | Self::Unknown | Self::NoGraph | Self::OutOfTime(_) => Some(RETRY_SECONDS),
             Self::TooMany(wait) => Some(wait.as_secs() + 1),
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_SECONDS),
             _ => None,
         };
         if let Some(seconds) = retry {

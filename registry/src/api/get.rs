@@ -24,8 +24,10 @@ impl<S: Send + Sync> FromRequestParts<S> for AskedUid {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let decoded = Path::<String>::from_request_parts(parts, state).await;
-        let sent =
-            || parts.uri.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+        let sent = || {
+            let path = parts.uri.path().trim_end_matches('/');
+            path.trim_end_matches("/history").rsplit('/').next().unwrap_or_default().to_owned()
+        };
         Ok(Self(decoded.map_or_else(|_| sent(), |Path(uid)| uid)))
     }
 }

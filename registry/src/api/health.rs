@@ -10,27 +10,26 @@ use axum::{
 };
 use chrono::SecondsFormat;
 use serde_json::json;
-use std::sync::atomic::{AtomicBool, Ordering};
+use tokio_util::sync::CancellationToken;
 
 /// Whether this process wants to be sent requests.
-#[derive(Debug)]
-pub struct Readiness(AtomicBool);
-
-impl Default for Readiness {
-    fn default() -> Self {
-        Self(AtomicBool::new(true))
-    }
-}
+#[derive(Debug, Default)]
+pub struct Readiness(CancellationToken);
 
 impl Readiness {
     /// From now on `/readyz` says no; requests are still answered.
     pub fn withdraw(&self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.0.cancel();
     }
 
     /// Whether it still says yes.
     pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        !self.0.is_cancelled()
+    }
+
+    /// When it does not any more.
+    pub async fn withdrawn(&self) {
+        self.0.cancelled().await;
     }
 }
 

@@ -4,6 +4,7 @@
 mod answer;
 mod body;
 mod caller;
+mod changes;
 pub mod client;
 mod create_provider;
 mod delete;
@@ -37,6 +38,7 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use schema::{Kind, Schema};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
@@ -62,6 +64,8 @@ pub struct Options {
     pub cors: CorsSettings,
     /// Whether this process speaks TLS.
     pub tls: bool,
+    /// How often those who follow changes get a sign of life.
+    pub heartbeat: Duration,
 }
 
 /// What handlers share.
@@ -74,6 +78,8 @@ pub struct App {
     pub options: Options,
     /// Who asked how often.
     pub throttle: Arc<Throttle>,
+    /// Places for those who follow changes.
+    pub followers: Arc<Semaphore>,
     /// Whether to be sent requests.
     pub readiness: Readiness,
     /// What `/metrics` shows.
@@ -97,12 +103,16 @@ pub fn router(app: Shared) -> Router {
             all = all.post(create_provider::create_provider);
             single = single.put(replace_provider::replace_provider);
         }
+        let history: MethodRouter<Shared> =
+            get(move |app, path, headers, uri| changes::history(kind, app, path, headers, uri));
         let path = entity.decl.path;
         for slash in ["", "/"] {
             v1 = v1.route(&format!("/{path}{slash}"), all.clone());
             v1 = v1.route(&format!("/{path}/{{uid}}{slash}"), single.clone());
+            v1 = v1.route(&format!("/{path}/{{uid}}/history{slash}"), history.clone());
         }
     }
+    v1 = v1.route("/changes", get(changes::changes)).route("/changes/", get(changes::changes));
     let v1 = v1.route_layer(middleware::from_fn_with_state(Arc::clone(&app), fresh::fresh));
     let base = app.options.base_path.clone();
     let v1 = if base.is_empty() { v1 } else { Router::new().nest(&base, v1) };

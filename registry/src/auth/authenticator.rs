@@ -130,6 +130,16 @@ impl Authenticator {
         })
     }
 
+    /// How long the token of a caller is still good: what is sent for longer than a request must end with it.
+    pub fn lasts(&self, identity: &Identity) -> Duration {
+        match identity {
+            Identity::Anonymous => Duration::MAX,
+            Identity::Known(known) => {
+                Duration::from_secs(u64::try_from(known.expires_at - self.clock.now()).unwrap_or(0))
+            }
+        }
+    }
+
     async fn identify(&self, header: &str, needed: Role) -> Result<Arc<Known>, Refused> {
         let token =
             bearer(header).ok_or_else(|| Refused::new(AuthError::Malformed, "not a Bearer header"))?;

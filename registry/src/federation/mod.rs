@@ -222,6 +222,11 @@ impl Federation {
     pub async fn log_after(&self, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
         self.store.log_after(revision, limit).await
     }
+
+    /// The same, of one node and its relations.
+    pub async fn log_about(&self, uid: Uid, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.store.log_about(uid, revision, limit).await
+    }
 }
 
 /// Why the store's graph cannot be taken up.

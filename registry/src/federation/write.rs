@@ -137,6 +137,7 @@ impl Federation {
                 }
             };
             changes.notes.extend(Self::end_of_turn(&writing.turns));
+            changes.remember(&snapshot.graph);
             let graph = snapshot.graph.apply(&changes)?;
             let entry = self.entry(&snapshot, author.clone(), changes, graph.digest(), &mut writing);
             let changed = entry.touches_graph();

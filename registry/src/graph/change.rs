@@ -1,8 +1,12 @@
 //! The one value that a write is: what is committed, logged, replayed and printed.
+//!
+//! It also says what was before ([`ChangeSet::remember`]): nothing needs that to move the graph forward, but whoever
+//! reads the log, or a dry run, wants to see it.
 
-use super::uid::Uid;
+use super::{Graph, uid::Uid};
 use schema::{Kind, RelationId, Schema, Value};
 use serde_json::{Map, Value as Json, json};
+use std::collections::HashSet;
 
 /// What turns one revision of the graph into the next. Deleting a node takes its relations along.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +21,8 @@ pub struct ChangeSet {
     pub linked: Vec<Link>,
     /// Relations that go although both ends stay.
     pub unlinked: Vec<Link>,
+    /// Those of `linked` that are there already, with the properties that they lose.
+    pub replaced: Vec<Link>,
     /// Documents beside the graph.
     pub notes: Vec<Note>,
 }
@@ -53,6 +59,8 @@ pub struct Updated {
     pub kind: Kind,
     /// Places of fields with their new values.
     pub set: Vec<(usize, Value)>,
+    /// What these fields held, in the same order; empty in what earlier versions logged.
+    pub was: Vec<Value>,
     /// Set when it becomes shared or private.
     pub shared: Option<bool>,
 }
@@ -64,6 +72,19 @@ pub struct Deleted {
     pub uid: Uid,
     /// Its entity.
     pub kind: Kind,
+    /// What it was; none in what earlier versions logged.
+    pub was: Option<Was>,
+}
+
+/// What a node was when it went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Was {
+    /// Whether all projects might use it.
+    pub shared: bool,
+    /// All its values, in declared order.
+    pub values: Box<[Value]>,
+    /// The relations that go along with it, each at the first of the nodes that lose it.
+    pub links: Vec<Link>,
 }
 
 /// A relation between two nodes.
@@ -87,12 +108,58 @@ impl ChangeSet {
 
     /// Whether nodes or relations change, not only notes.
     pub fn touches_graph(&self) -> bool {
-        let Self { created, updated, deleted, linked, unlinked, notes: _ } = self;
+        let Self { created, updated, deleted, linked, unlinked, replaced: _, notes: _ } = self;
         !(created.is_empty()
             && updated.is_empty()
             && deleted.is_empty()
             && linked.is_empty()
             && unlinked.is_empty())
+    }
+
+    /// Takes down what it replaces and removes, as it is in the graph that it was computed from.
+    pub fn remember(&mut self, graph: &Graph) {
+        let held = |link: &Link| {
+            let (from, to) = (graph.find(link.from)?, graph.find(link.to)?);
+            let properties = graph.properties(link.relation, from, to).to_vec();
+            graph.has_link(link.relation, from, to).then(|| Link { properties, ..link.clone() })
+        };
+        let gone: HashSet<Uid> = self.deleted.iter().map(|node| node.uid).collect();
+        let stay = |link: &&Link| !gone.contains(&link.from) && !gone.contains(&link.to);
+        self.replaced = self.linked.iter().filter(stay).filter_map(held).collect();
+        for link in &mut self.unlinked {
+            *link = held(link).unwrap_or_else(|| link.clone());
+        }
+        for node in &mut self.updated {
+            let Some(record) = graph.find(node.uid).map(|id| graph.record(id)) else { continue };
+            node.was = node.set.iter().map(|(place, _)| record.values[*place].clone()).collect();
+        }
+        let mut told = HashSet::new();
+        for node in &mut self.deleted {
+            let Some(id) = graph.find(node.uid) else { continue };
+            told.insert(node.uid);
+            let record = graph.record(id);
+            let links = graph.links_of(id).filter(|link| {
+                let other = if link.from == node.uid { link.to } else { link.from };
+                other == node.uid || !told.contains(&other)
+            });
+            node.was =
+                Some(Was { shared: record.shared, values: record.values.clone(), links: links.collect() });
+        }
+    }
+
+    /// The entity of a node, where the change says it.
+    pub fn kind_of(&self, uid: Uid) -> Option<Kind> {
+        let created = self.created.iter().map(|node| (node.uid, node.kind));
+        let updated = self.updated.iter().map(|node| (node.uid, node.kind));
+        let deleted = self.deleted.iter().map(|node| (node.uid, node.kind));
+        created.chain(updated).chain(deleted).find(|(known, _)| *known == uid).map(|(_, kind)| kind)
+    }
+
+    /// Whether a node or one of its relations changes.
+    pub fn is_about(&self, uid: Uid) -> bool {
+        let along = self.deleted.iter().filter_map(|node| node.was.as_ref()).flat_map(|was| &was.links);
+        let mut links = self.linked.iter().chain(&self.unlinked).chain(along);
+        self.kind_of(uid).is_some() || links.any(|link| link.from == uid || link.to == uid)
     }
 
     /// How many nodes and relations change; notes do not count.
@@ -110,9 +177,10 @@ impl ChangeSet {
         };
         part("created", self.created.iter().map(|node| node.to_json(schema)).collect());
         part("updated", self.updated.iter().map(|node| node.to_json(schema)).collect());
-        part("deleted", self.deleted.iter().map(|node| head(schema, node.uid, node.kind).into()).collect());
+        part("deleted", self.deleted.iter().map(|node| node.to_json(schema)).collect());
         part("linked", self.linked.iter().map(|link| link.to_json(schema)).collect());
         part("unlinked", self.unlinked.iter().map(|link| link.to_json(schema)).collect());
+        part("replaced", self.replaced.iter().map(|link| link.to_json(schema)).collect());
         part(
             "notes",
             self.notes.iter().map(|note| json!({ "key": note.key, "value": note.value })).collect(),
@@ -122,22 +190,13 @@ impl ChangeSet {
 
     /// Reads what [`ChangeSet::to_json`] wrote, by this or an earlier version.
     pub fn from_json(schema: &Schema, json: &Json) -> Result<Self, Unreadable> {
-        fn list<T>(
-            json: &Json,
-            name: &str,
-            read: impl Fn(&Json) -> Result<T, Unreadable>,
-        ) -> Result<Vec<T>, Unreadable> {
-            json.get(name).and_then(Json::as_array).into_iter().flatten().map(read).collect()
-        }
         Ok(Self {
             created: list(json, "created", |json| Created::from_json(schema, json))?,
             updated: list(json, "updated", |json| Updated::from_json(schema, json))?,
-            deleted: list(json, "deleted", |json| {
-                let (uid, kind) = read_head(schema, json)?;
-                Ok(Deleted { uid, kind })
-            })?,
+            deleted: list(json, "deleted", |json| Deleted::from_json(schema, json))?,
             linked: list(json, "linked", |json| Link::from_json(schema, json))?,
             unlinked: list(json, "unlinked", |json| Link::from_json(schema, json))?,
+            replaced: list(json, "replaced", |json| Link::from_json(schema, json))?,
             notes: list(json, "notes", |json| {
                 let key = json.get("key").and_then(Json::as_str);
                 let key = key.ok_or_else(|| unreadable("a note without key"))?.to_owned();
@@ -145,6 +204,14 @@ impl ChangeSet {
             })?,
         })
     }
+}
+
+fn list<T>(
+    json: &Json,
+    name: &str,
+    read: impl Fn(&Json) -> Result<T, Unreadable>,
+) -> Result<Vec<T>, Unreadable> {
+    json.get(name).and_then(Json::as_array).into_iter().flatten().map(read).collect()
 }
 
 /// A stored change or node that this version cannot read.
@@ -182,36 +249,66 @@ impl Created {
     /// With names instead of places. Values that are null are left out.
     pub fn to_json(&self, schema: &Schema) -> Json {
         let mut object = head(schema, self.uid, self.kind);
-        if self.shared {
-            object.insert("shared".to_owned(), true.into());
-        }
-        let fields = &schema.entity(self.kind).fields;
-        let said = fields.iter().zip(&self.values).filter(|(_, value)| !value.is_null());
-        object.insert(
-            "values".to_owned(),
-            said.map(|(field, value)| (field.name.to_owned(), value.to_json())).collect(),
-        );
+        say_values(&mut object, schema, self.kind, self.shared, &self.values);
         object.into()
     }
 
     /// Reads what [`Created::to_json`] wrote. Fields that were not there yet get their defaults.
     pub fn from_json(schema: &Schema, json: &Json) -> Result<Self, Unreadable> {
         let (uid, kind) = read_head(schema, json)?;
-        let values = json
-            .get("values")
-            .and_then(Json::as_object)
-            .ok_or_else(|| unreadable(format!("values of {uid}")))?;
-        let read = |field: &schema::Field| match values.get(field.name) {
-            Some(value) => Value::from_json(field.ty, value)
-                .ok_or_else(|| unreadable(format!("{} of {uid}", field.name))),
-            None => Ok(field.default_value()),
-        };
-        Ok(Self {
-            uid,
-            kind,
-            shared: json.get("shared") == Some(&Json::Bool(true)),
-            values: schema.entity(kind).fields.iter().map(read).collect::<Result<_, _>>()?,
-        })
+        let (shared, values) = read_values(schema, uid, kind, json)?;
+        Ok(Self { uid, kind, shared, values })
+    }
+}
+
+fn say_values(object: &mut Map<String, Json>, schema: &Schema, kind: Kind, shared: bool, values: &[Value]) {
+    if shared {
+        object.insert("shared".to_owned(), true.into());
+    }
+    let fields = &schema.entity(kind).fields;
+    let said = fields.iter().zip(values).filter(|(_, value)| !value.is_null());
+    let said = said.map(|(field, value)| (field.name.to_owned(), value.to_json()));
+    object.insert("values".to_owned(), said.collect());
+}
+
+fn read_values(
+    schema: &Schema,
+    uid: Uid,
+    kind: Kind,
+    json: &Json,
+) -> Result<(bool, Box<[Value]>), Unreadable> {
+    let values = json.get("values").and_then(Json::as_object);
+    let values = values.ok_or_else(|| unreadable(format!("values of {uid}")))?;
+    let read = |field: &schema::Field| match values.get(field.name) {
+        Some(value) => {
+            Value::from_json(field.ty, value).ok_or_else(|| unreadable(format!("{} of {uid}", field.name)))
+        }
+        None => Ok(field.default_value()),
+    };
+    let values = schema.entity(kind).fields.iter().map(read).collect::<Result<_, _>>()?;
+    Ok((json.get("shared") == Some(&Json::Bool(true)), values))
+}
+
+impl Deleted {
+    fn to_json(&self, schema: &Schema) -> Json {
+        let mut object = head(schema, self.uid, self.kind);
+        if let Some(Was { shared, values, links }) = &self.was {
+            say_values(&mut object, schema, self.kind, *shared, values);
+            if !links.is_empty() {
+                object.insert("links".to_owned(), links.iter().map(|link| link.to_json(schema)).collect());
+            }
+        }
+        object.into()
+    }
+
+    fn from_json(schema: &Schema, json: &Json) -> Result<Self, Unreadable> {
+        let (uid, kind) = read_head(schema, json)?;
+        if json.get("values").is_none() {
+            return Ok(Self { uid, kind, was: None });
+        }
+        let (shared, values) = read_values(schema, uid, kind, json)?;
+        let links = list(json, "links", |json| Link::from_json(schema, json))?;
+        Ok(Self { uid, kind, was: Some(Was { shared, values, links }) })
     }
 }
 
@@ -219,8 +316,12 @@ impl Updated {
     fn to_json(&self, schema: &Schema) -> Json {
         let mut object = head(schema, self.uid, self.kind);
         let fields = &schema.entity(self.kind).fields;
-        let set = self.set.iter().map(|(place, value)| (fields[*place].name.to_owned(), value.to_json()));
-        object.insert("set".to_owned(), set.collect());
+        let named = |place: usize, value: &Value| (fields[place].name.to_owned(), value.to_json());
+        object.insert("set".to_owned(), self.set.iter().map(|(place, value)| named(*place, value)).collect());
+        if !self.was.is_empty() {
+            let was = self.set.iter().zip(&self.was).map(|((place, _), value)| named(*place, value));
+            object.insert("was".to_owned(), was.collect());
+        }
         if let Some(shared) = self.shared {
             object.insert("shared".to_owned(), shared.into());
         }
@@ -231,17 +332,31 @@ impl Updated {
         let (uid, kind) = read_head(schema, json)?;
         let entity = schema.entity(kind);
         let mut set = Vec::new();
+        let mut was = Vec::new();
         for (name, value) in json.get("set").and_then(Json::as_object).into_iter().flatten() {
-            let value = entity
-                .field(name)
-                .and_then(|place| Some((place, Value::from_json(entity.fields[place].ty, value)?)));
-            set.push(value.ok_or_else(|| unreadable(format!("{name} of {uid}")))?);
+            let read = |place: usize, value: &Json| {
+                let value = Value::from_json(entity.fields[place].ty, value);
+                value.ok_or_else(|| unreadable(format!("{name} of {uid}")))
+            };
+            let place = entity.field(name).ok_or_else(|| unreadable(format!("{name} of {uid}")))?;
+            set.push((place, read(place, value)?));
+            if let Some(value) = json.get("was").and_then(|was| was.get(name)) {
+                was.push(read(place, value)?);
+            }
         }
-        Ok(Self { uid, kind, set, shared: json.get("shared").and_then(Json::as_bool) })
+        if was.len() != set.len() {
+            was.clear();
+        }
+        Ok(Self { uid, kind, set, was, shared: json.get("shared").and_then(Json::as_bool) })
     }
 }
 
 impl Link {
+    /// Whether it relates the same nodes in the same way.
+    pub fn same_ends(&self, other: &Self) -> bool {
+        (self.relation, self.from, self.to) == (other.relation, other.from, other.to)
+    }
+
     /// With names instead of places.
     pub fn to_json(&self, schema: &Schema) -> Json {
         let relation = &schema.relation(self.relation).decl;

@@ -18,7 +18,7 @@ impl Graph {
         for id in self.iter() {
             let record = self.record(id);
             if !same_kind(&record.uid) {
-                changes.deleted.push(Deleted { uid: record.uid, kind: record.kind });
+                changes.deleted.push(Deleted { uid: record.uid, kind: record.kind, was: None });
             }
         }
         for id in other.iter() {
@@ -32,7 +32,8 @@ impl Graph {
             let set: Vec<_> = set.map(|(place, value)| (place, value.clone())).collect();
             let shared = (record.shared != *shared).then_some(record.shared);
             if !set.is_empty() || shared.is_some() {
-                changes.updated.push(Updated { uid: record.uid, kind: record.kind, set, shared });
+                let (uid, kind, was) = (record.uid, record.kind, Vec::new());
+                changes.updated.push(Updated { uid, kind, set, was, shared });
             }
         }
         let stays = |from, to| same_kind(from) && same_kind(to);
@@ -52,6 +53,7 @@ impl Graph {
                 changes.linked.push(link((key, properties)));
             }
         }
+        changes.remember(self);
         changes
     }
 }

@@ -223,16 +223,28 @@ impl Graph {
         slot.is_some_and(|(place, _)| self.node(from).links[usize::from(place)].contains(to))
     }
 
+    /// All relations that start or end at a node.
+    pub fn links_of(&self, id: u32) -> impl Iterator<Item = Link> + '_ {
+        self.links(id, |_| true)
+    }
+
     /// All relations that start at a node.
     pub fn links_from(&self, id: u32) -> impl Iterator<Item = Link> + '_ {
-        let node = self.node(id);
-        let outgoing = |(slot, _): &(&Slot, &Ids)| slot.outgoing;
-        self.entity(id).slots.iter().zip(&node.links).filter(outgoing).flat_map(move |(slot, ids)| {
-            ids.iter().map(move |to| Link {
-                relation: slot.relation,
-                from: node.record.uid,
-                to: self.record(to).uid,
-                properties: self.properties(slot.relation, id, to).to_vec(),
+        self.links(id, |slot| slot.outgoing)
+    }
+
+    fn links(&self, id: u32, meant: fn(&Slot) -> bool) -> impl Iterator<Item = Link> + '_ {
+        let slots =
+            self.entity(id).slots.iter().zip(&self.node(id).links).filter(move |(slot, _)| meant(slot));
+        slots.flat_map(move |(slot, ids)| {
+            ids.iter().map(move |other| {
+                let (from, to) = if slot.outgoing { (id, other) } else { (other, id) };
+                Link {
+                    relation: slot.relation,
+                    from: self.record(from).uid,
+                    to: self.record(to).uid,
+                    properties: self.properties(slot.relation, from, to).to_vec(),
+                }
             })
         })
     }

@@ -104,7 +104,7 @@ fn every_fault_says_where_what_and_what_is_allowed() {
             "isuers: 1\n",
             &[][..],
             "FILE: isuers: 'isuers' is not a known key; known: listen, base_path, lenient_documents, store, auth, \
-             tls, proxies, cors, limits, log, feeder.",
+             tls, proxies, cors, history, limits, log, feeder.",
         ),
         (
             "auth:\n  isuers: []\n",

@@ -163,6 +163,32 @@ impl Store for Embedded {
         .await
     }
 
+    /// Looks for the uid as text, which is much faster than reading each entry.
+    async fn log_about(&self, uid: Uid, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let (schema, name) = (self.schema, uid.to_string());
+        self.blocking(move |database| {
+            let transaction = database.begin_read().map_err(failed)?;
+            let log = transaction.open_table(LOG).map_err(failed)?;
+            let mut entries = Vec::new();
+            for row in log.range(revision + 1..).map_err(failed)? {
+                let (revision, bytes) = row.map_err(failed)?;
+                if !std::str::from_utf8(bytes.value()).is_ok_and(|text| text.contains(&name)) {
+                    continue;
+                }
+                let json = parse(bytes.value(), "log entry")?;
+                let entry = Entry::from_json(schema, revision.value(), &json)?;
+                if entry.changes.is_about(uid) {
+                    entries.push(entry);
+                }
+                if entries.len() == limit {
+                    break;
+                }
+            }
+            Ok(entries)
+        })
+        .await
+    }
+
     async fn head(&self) -> Result<Head, StoreError> {
         self.blocking(move |database| {
             let transaction = database.begin_read().map_err(failed)?;

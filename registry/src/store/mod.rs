@@ -7,6 +7,7 @@ use crate::{
     graph::{
         change::{ChangeSet, Created, Link, Note, Unreadable},
         digest::Digest,
+        uid::Uid,
     },
     progress::Progress,
 };
@@ -51,6 +52,13 @@ pub struct Head {
     pub revision: u64,
     /// The first revision that the log still has; `revision + 1` when it has none.
     pub oldest: u64,
+}
+
+impl Head {
+    /// The first revision whose next one the log still has.
+    pub fn kept_after(&self) -> u64 {
+        self.oldest.saturating_sub(1)
+    }
 }
 
 /// One entry of the change log.
@@ -243,6 +251,20 @@ pub trait Store: Send + Sync {
 
     /// The changes after a revision, oldest first, at most `limit`.
     async fn log_after(&self, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Those of them that change a node or one of its relations.
+    async fn log_about(&self, uid: Uid, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        const AT_ONCE: usize = 64;
+        let (mut found, mut after) = (Vec::new(), revision);
+        while found.len() < limit {
+            let entries = self.log_after(after, AT_ONCE).await?;
+            let Some(last) = entries.last() else { break };
+            after = last.revision;
+            found.extend(entries.into_iter().filter(|entry| entry.changes.is_about(uid)));
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
 
     /// Where it stands; cheap.
     async fn head(&self) -> Result<Head, StoreError>;

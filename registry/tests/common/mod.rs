@@ -1,11 +1,11 @@
 //! A whole registry for a test: embedded store in a folder of its own, a real issuer on loopback, real HTTP.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
-use registry::{service::Service, settings::Settings};
+use registry::{federation::Federation, service::Service, settings::Settings};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value as Json;
 use simulator::{Issuer, IssuerOptions, Subject};
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 pub struct Registry {
@@ -17,6 +17,7 @@ pub struct Registry {
     pub running: tokio::task::JoinHandle<()>,
     pub client: reqwest::Client,
     pub folder: tempfile::TempDir,
+    pub federation: Arc<Federation>,
 }
 
 impl Registry {
@@ -41,6 +42,7 @@ impl Registry {
         let service = Service::start(&settings).await.unwrap();
         let address: SocketAddr = service.address().unwrap();
         let stop = CancellationToken::new();
+        let federation = service.federation();
         let running = tokio::spawn(service.run(stop.clone()));
         Self {
             url: format!("http://{address}{}", settings.base_path),
@@ -51,6 +53,7 @@ impl Registry {
             running,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             folder,
+            federation,
         }
     }
 

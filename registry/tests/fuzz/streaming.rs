@@ -193,6 +193,7 @@ async fn pieces_are_made_one_at_a_time_and_small() {
             authenticator: Arc::new(Authenticator::new(&settings.auth, clock.clone()).unwrap()),
             options: Options::from(&settings),
             throttle: Arc::new(Throttle::new(&settings.limits.rates, clock)),
+            followers: Arc::new(tokio::sync::Semaphore::new(1)),
             readiness: Readiness::default(),
             metrics: api::metrics_handle().unwrap(),
         };

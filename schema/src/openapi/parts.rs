@@ -1,6 +1,6 @@
 //! What schemas are made of, and the collection of those that have a name.
 
-use super::{answers, bodies, responses};
+use super::{answers, bodies, changes, responses};
 use crate::{
     field::{Field, Otherwise, Type},
     schema::Schema,
@@ -23,6 +23,7 @@ pub(super) fn all(schema: &Schema) -> BTreeMap<String, Part> {
         answers::add(&mut named, entity);
         bodies::add(&mut named, entity);
     }
+    changes::add(&mut named);
     responses::add(&mut named);
     named.parts
 }

@@ -1,7 +1,7 @@
-//! The operations: the same five for each entity, and two more for providers.
+//! The operations: the same five for each entity, two more for providers, and the change log.
 
 use super::{
-    names,
+    changes, names,
     parts::{self, Part, list, named, text},
     responses::{self, entities, error, gone, header, unchanged},
 };
@@ -32,9 +32,11 @@ pub(super) fn all(schema: &Schema) -> Paths {
             all.post = Some(create(entity));
             single.put = Some(replace(entity));
         }
-        paths = paths.path(path.clone(), all).path(format!("{path}{{{}}}", entity.decl.uid_name), single);
+        let one = format!("{path}{{{}}}", entity.decl.uid_name);
+        let history = PathItem::new(HttpMethod::Get, changes::of_one(entity));
+        paths = paths.path(path, all).path(one.clone(), single).path(format!("{one}/history"), history);
     }
-    paths.build()
+    paths.path("/changes", PathItem::new(HttpMethod::Get, changes::all())).build()
 }
 
 const KNOWN: &str =
@@ -73,7 +75,7 @@ fn saying(entity: &EntityInfo, verb: &str, summary: &str, shape: &str) -> Operat
     responses::of_bodies(writing(entity, verb, summary)).request_body(Some(body.build()))
 }
 
-fn bearer() -> SecurityRequirement {
+pub(super) fn bearer() -> SecurityRequirement {
     let scopes: [&str; 0] = [];
     SecurityRequirement::new("HTTPBearer", scopes)
 }
@@ -215,11 +217,11 @@ fn flags() -> [Parameter; 2] {
     ]
 }
 
-fn query(name: &str, shape: Part, doc: &str) -> Parameter {
+pub(super) fn query(name: &str, shape: Part, doc: &str) -> Parameter {
     parameter(ParameterIn::Query, name, shape, doc)
 }
 
-fn parameter(place: ParameterIn, name: &str, shape: Part, doc: &str) -> Parameter {
+pub(super) fn parameter(place: ParameterIn, name: &str, shape: Part, doc: &str) -> Parameter {
     let required = if place == ParameterIn::Path { Required::True } else { Required::False };
     ParameterBuilder::new()
         .name(name)
@@ -230,7 +232,7 @@ fn parameter(place: ParameterIn, name: &str, shape: Part, doc: &str) -> Paramete
         .build()
 }
 
-fn uid(entity: &EntityInfo) -> Parameter {
+pub(super) fn uid(entity: &EntityInfo) -> Parameter {
     let doc = "Its uid: 32 lower-case hexadecimal characters.";
     parameter(ParameterIn::Path, entity.decl.uid_name, text("").build().into(), doc)
 }

@@ -104,6 +104,7 @@ pub(super) fn header(doc: &str) -> Header {
     HeaderBuilder::new().schema(Some(text("").build())).description(Some(doc)).build()
 }
 
-fn with(doc: &str, shape: Part) -> ResponseBuilder {
+/// An answer with a body.
+pub(super) fn with(doc: &str, shape: Part) -> ResponseBuilder {
     empty(doc).content("application/json", Content::new(Some(shape)))
 }

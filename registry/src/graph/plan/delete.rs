@@ -14,7 +14,8 @@ use std::collections::HashSet;
 pub fn delete(graph: &Graph, id: u32) -> ChangeSet {
     let deleted = cascade(graph, &[id], &[], |_, _, _| false, |_| false);
     let record = |id| graph.record(id);
-    let deleted = in_order(&deleted).map(|id| Deleted { uid: record(id).uid, kind: record(id).kind });
+    let deleted =
+        in_order(&deleted).map(|id| Deleted { uid: record(id).uid, kind: record(id).kind, was: None });
     ChangeSet { deleted: deleted.collect(), ..ChangeSet::default() }
 }
 

@@ -100,7 +100,7 @@ impl<'a> Draft<'a> {
         let deleted = self.cascade(&gone);
         for id in in_order(&deleted) {
             let record = self.graph.record(id);
-            changes.deleted.push(Deleted { uid: record.uid, kind: record.kind });
+            changes.deleted.push(Deleted { uid: record.uid, kind: record.kind, was: None });
         }
         for (relation, from, to) in gone {
             if !deleted.contains(&from) && !deleted.contains(&to) {
@@ -146,6 +146,7 @@ impl<'a> Draft<'a> {
             uid: node.uid,
             kind: node.kind,
             set,
+            was: Vec::new(),
             shared,
         })
     }

@@ -63,7 +63,7 @@ pub fn patch(graph: &Graph, id: u32, said: &[(usize, Value)]) -> Result<ChangeSe
             return Err(Refused::Conflict(text));
         }
     }
-    let updated = Updated { uid: record.uid, kind: record.kind, set, shared: None };
+    let updated = Updated { uid: record.uid, kind: record.kind, set, was: Vec::new(), shared: None };
     Ok(ChangeSet { updated: vec![updated], ..ChangeSet::default() })
 }
 
