@@ -5,7 +5,7 @@ use crate::{
     auth::{Authenticator, Clock, IssuerProblem, SystemClock},
     federation::{Federation, OpenError},
     settings::{Settings, StoreSettings},
-    store::{Store, StoreError, embedded::Embedded},
+    store::{Store, StoreError, embedded::Embedded, neo4j::Neo4j},
 };
 use chrono::Utc;
 use rand::RngCore;
@@ -73,11 +73,11 @@ fn join(problems: &[IssuerProblem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// Opens the store that the settings name.
-pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
-    let entries = settings.history.entries;
-    match &settings.store {
-        StoreSettings::Embedded { path } => Ok(Arc::new(Embedded::open(Schema::get(), path, entries)?)),
+/// Opens the store that the settings name; it keeps so many of the last changes.
+pub fn open_store(settings: &StoreSettings, log_entries: u64) -> Result<Arc<dyn Store>, StoreError> {
+    match settings {
+        StoreSettings::Embedded { path } => Ok(Arc::new(Embedded::open(Schema::get(), path, log_entries)?)),
+        StoreSettings::Neo4j(settings) => Ok(Arc::new(Neo4j::new(Schema::get(), settings, log_entries)?)),
     }
 }
 
@@ -117,7 +117,7 @@ impl Service {
     /// Does all that can fail: binds, loads the graph, asks the issuers for their keys.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let backing = Backing {
-            store: open_store(settings)?,
+            store: open_store(&settings.store, settings.history.entries)?,
             shared: settings.store.is_shared(),
             snapshot: settings.store.snapshot().map(Path::to_owned),
         };

@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::api::{CorsSettings, RateSettings, client::Proxies, server::TlsSettings};
 use crate::auth::AuthSettings;
+use crate::store::neo4j::Neo4jSettings;
 
 pub use error::{Fault, Origin, SettingsError};
 pub use load::Loaded;
@@ -77,7 +78,7 @@ impl Default for Settings {
 }
 
 /// Where the graph is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum StoreSettings {
@@ -87,6 +88,8 @@ pub enum StoreSettings {
         #[serde(default = "default_store_path")]
         path: PathBuf,
     },
+    /// A database that several registries can share.
+    Neo4j(Neo4jSettings),
 }
 
 impl StoreSettings {
@@ -99,6 +102,7 @@ impl StoreSettings {
     pub fn snapshot(&self) -> Option<&Path> {
         match self {
             Self::Embedded { .. } => None,
+            Self::Neo4j(neo4j) => neo4j.snapshot.as_deref(),
         }
     }
 }
@@ -264,6 +268,7 @@ impl Settings {
                     fault("store.path", what);
                 }
             }
+            StoreSettings::Neo4j(neo4j) => neo4j.check(&mut |key, what| fault(&format!("store.{key}"), what)),
         }
         let (history, limits) = (&self.history, &self.limits);
         let day = 86_400;

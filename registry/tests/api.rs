@@ -250,7 +250,7 @@ async fn a_second_registry_on_the_same_folder_or_port_is_told_so() {
     let start =
         async |settings| registry::service::Service::start(&settings).await.err().unwrap().to_string();
     let other = tempfile::tempdir().unwrap();
-    let sentence = start(settings("127.0.0.1:0", registry.folder.path())).await;
+    let sentence = start(settings("127.0.0.1:0", registry.store.folder.path())).await;
     assert!(sentence.contains("is in use by another process: stop that one"), "{sentence}");
     let address = registry.url.trim_start_matches("http://").trim_end_matches("/api/v1");
     let sentence = start(settings(address, other.path())).await;

@@ -193,6 +193,8 @@ fn whole(json: &Json) -> Option<i64> {
 pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
     let with_offset = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
     let time = with_offset.or_else(|_| text.parse::<NaiveDateTime>().map(|time| time.and_utc())).ok();
+    // no finer than every store can keep it, so that what is read again is what was written
+    let time = time.and_then(|time| crate::value::moment(crate::value::seconds(time)));
     time.filter(|time| in_four_digits(time.year()))
 }
 

@@ -188,6 +188,22 @@ impl Value {
     }
 }
 
+/// Seconds since 1970 (UTC), as stores keep a moment.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "whole microseconds are exact for two centuries, and rounded beyond"
+)]
+pub fn seconds(time: DateTime<Utc>) -> f64 {
+    time.timestamp_micros() as f64 / 1e6
+}
+
+/// The moment that [`seconds`] names. `None` when no calendar has it.
+pub fn moment(seconds: f64) -> Option<DateTime<Utc>> {
+    let micros = (seconds * 1e6).round();
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be within the range")]
+    (micros.abs() < 9e18).then(|| DateTime::from_timestamp_micros(micros as i64)).flatten()
+}
+
 fn write_display(value: &impl std::fmt::Display, out: &mut Vec<u8>) {
     use std::io::Write;
     let written = write!(out, "{value}");

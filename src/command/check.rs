@@ -45,7 +45,7 @@ async fn store(settings: &Settings) -> Result<String, String> {
     {
         return new_store(path);
     }
-    let store = match open_store(settings) {
+    let store = match open_store(&settings.store, settings.history.entries) {
         Err(StoreError::InUse { path }) => {
             return Ok(format!(
                 "{path} is in use, by a running registry probably; stop it to have the graph looked at"

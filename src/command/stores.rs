@@ -2,14 +2,14 @@
 
 use registry::{
     service::open_store,
-    settings::StoreSettings,
+    settings::{HistorySettings, StoreSettings},
     store::{Store, StoreError},
 };
 use std::sync::Arc;
 
 /// Opens a store; an embedded one is made when there is none.
 pub fn open(settings: &StoreSettings) -> Result<Arc<dyn Store>, String> {
-    open_store(settings).map_err(|error| match error {
+    open_store(settings, HistorySettings::default().entries).map_err(|error| match error {
         StoreError::InUse { path } => format!(
             "the store in {path} is in use, by a running registry probably: stop it first (a shared store need not be \
              stopped)"

@@ -247,6 +247,7 @@ fn load(schema: &'static Schema, database: &Database) -> Result<Loaded, StoreErr
         nodes: nodes.into_iter().map(|(_, node)| node).collect(),
         links,
         notes,
+        faults: Vec::new(),
     })
 }
 

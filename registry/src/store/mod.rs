@@ -2,6 +2,7 @@
 //! log after N*: that is all a store does, and the same tests run on each.
 
 pub mod embedded;
+pub mod neo4j;
 
 use crate::{
     graph::{
@@ -32,6 +33,17 @@ pub struct Loaded {
     pub links: Vec<Link>,
     /// Its notes.
     pub notes: Vec<Note>,
+    /// What it holds that is not as it should be, and how that is served: one sentence each.
+    pub faults: Vec<String>,
+}
+
+/// What a store holds, and what its first start would add.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// What [`Store::load`] would make first: one phrase each.
+    pub would_add: Vec<String>,
+    /// What is there.
+    pub loaded: Loaded,
 }
 
 /// When nodes or relations changed last.
@@ -198,6 +210,9 @@ pub enum StoreError {
     /// An import into it was interrupted.
     #[error("an import into this store did not come to its end: import again with --replace")]
     Incomplete,
+    /// The database cannot be used with these settings.
+    #[error("{0}")]
+    Misconfigured(String),
     /// The disk or the database failed.
     #[error("the store failed: {0}")]
     Failed(String),
@@ -245,6 +260,11 @@ pub fn new_epoch() -> String {
 pub trait Store: Send + Sync {
     /// Everything.
     async fn load(&self) -> Result<Loaded, StoreError>;
+
+    /// Everything, but nothing is written for it: what [`Store::load`] would make first is told instead.
+    async fn survey(&self) -> Result<Survey, StoreError> {
+        Ok(Survey { would_add: Vec::new(), loaded: self.load().await? })
+    }
 
     /// Makes a change last, whole or not at all, if the store is still at the revision before the entry's.
     async fn commit(&self, entry: Entry) -> Result<(), CommitError>;

@@ -4,7 +4,6 @@ use super::{
     common::Registry,
     world::{site_b, small, texts, uid},
 };
-use registry::settings::StoreSettings;
 use serde_json::{Value as Json, json};
 
 #[tokio::test]
@@ -44,12 +43,7 @@ async fn p07_sorting() {
 
 #[tokio::test]
 async fn p38_without_sort_a_list_comes_in_order_of_creation_whatever_happens_to_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let on_folder = async || {
-        let path = folder.path().to_owned();
-        Registry::start_with(|settings| settings.store = StoreSettings::Embedded { path }).await
-    };
-    let mut registry = on_folder().await;
+    let registry = Registry::start().await;
     registry.post(&super::world::site_a()).await;
     let paths: Vec<&str> = super::world::entities().collect();
     let before: Vec<Vec<String>> = lists(&registry, &paths).await;
@@ -68,10 +62,7 @@ async fn p38_without_sort_a_list_comes_in_order_of_creation_whatever_happens_to_
     }
     // the same at every call, and after a restart
     assert_eq!(lists(&registry, &paths).await, all);
-    registry.stop.cancel();
-    (&mut registry.running).await.unwrap();
-    drop(registry);
-    let registry = on_folder().await;
+    let registry = Registry::start_on(registry.stopped().await, |_| {}).await;
     assert_eq!(lists(&registry, &paths).await, all);
 }
 

@@ -1,14 +1,10 @@
 //! What a database may hold although no document could have made it: 10 and 26.
 
 use super::{
-    common::Registry,
+    common::{Registry, store::TestStore},
     world::{entities, texts, uid},
 };
-use registry::{
-    graph::change::ChangeSet,
-    settings::StoreSettings,
-    store::{Entry, Store, embedded::Embedded},
-};
+use registry::{graph::change::ChangeSet, store::Entry};
 use reqwest::StatusCode;
 use schema::{Kind, Schema};
 use serde_json::{Value as Json, json};
@@ -26,13 +22,11 @@ fn link(ty: &str, from: usize, to: usize) -> Json {
 }
 
 /// A registry over a store that holds exactly this.
-async fn holding(nodes: &[Json], links: &[Json]) -> (Registry, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
+async fn holding(nodes: &[Json], links: &[Json]) -> Registry {
     let changes = ChangeSet::from_json(Schema::get(), &json!({ "created": nodes, "linked": links })).unwrap();
-    let store = Embedded::open(Schema::get(), folder.path(), 10).unwrap();
     let entry = Entry {
         revision: 1,
-        id: String::new(),
+        id: "the first".to_owned(),
         at: chrono::DateTime::UNIX_EPOCH,
         who: "the database".to_owned(),
         what: "as it was found".to_owned(),
@@ -41,11 +35,11 @@ async fn holding(nodes: &[Json], links: &[Json]) -> (Registry, tempfile::TempDir
         by_hand: false,
         digest: None,
     };
+    let test = TestStore::new().await;
+    let store = test.open();
     store.commit(entry).await.unwrap();
     drop(store);
-    let path = folder.path().to_owned();
-    let registry = Registry::start_with(|settings| settings.store = StoreSettings::Embedded { path }).await;
-    (registry, folder)
+    Registry::start_on(test, |_| {}).await
 }
 
 /// Each kind once without any relation and without any value, and once with values that break rules.
@@ -101,7 +95,7 @@ fn broken() -> (Vec<Json>, Vec<Json>) {
 #[tokio::test]
 async fn p10_data_that_breaks_a_rule_of_writing_is_still_answered() {
     let (nodes, links) = broken();
-    let (registry, _folder) = holding(&nodes, &links).await;
+    let registry = holding(&nodes, &links).await;
     for token in [Some(registry.admin.as_str()), None] {
         for entity in &Schema::get().entities {
             let path = entity.decl.path;
@@ -158,7 +152,7 @@ async fn p10_data_that_breaks_a_rule_of_writing_is_still_answered() {
 #[tokio::test]
 async fn p10_what_is_broken_can_be_mended_and_deleted() {
     let (nodes, links) = broken();
-    let (registry, _folder) = holding(&nodes, &links).await;
+    let registry = holding(&nodes, &links).await;
     // a patch looks at the rules of what it makes, not at all that was wrong before
     let (status, body) = registry.patch(&format!("/flavors/{}", numbered(105)), &json!({ "gpus": 1 })).await;
     assert_eq!((status, &body["gpu_model"]), (StatusCode::OK, &json!("A100")));
@@ -208,7 +202,7 @@ async fn p26_several_nodes_with_one_key_are_all_served_and_none_stands_in_the_wa
             ]
         })
         .collect();
-    let (registry, _folder) = holding(&nodes, &links).await;
+    let registry = holding(&nodes, &links).await;
     for path in ["providers?name=S", "identity_providers", "locations?site=L", "slas?doc_uuid=s"] {
         assert_eq!(registry.list(&format!("/{path}")).await.len(), 2, "{path}");
     }

@@ -1,11 +1,14 @@
-//! A whole registry for a test: embedded store in a folder of its own, a real issuer on loopback, real HTTP.
+//! A whole registry for a test: a store of its own, a real issuer on loopback, real HTTP.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
+
+pub mod store;
 
 use registry::{federation::Federation, service::Service, settings::Settings};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value as Json;
 use simulator::{Issuer, IssuerOptions, Subject};
 use std::{net::SocketAddr, sync::Arc};
+use store::TestStore;
 use tokio_util::sync::CancellationToken;
 
 pub struct Registry {
@@ -16,7 +19,7 @@ pub struct Registry {
     pub stop: CancellationToken,
     pub running: tokio::task::JoinHandle<()>,
     pub client: reqwest::Client,
-    pub folder: tempfile::TempDir,
+    pub store: TestStore,
     pub federation: Arc<Federation>,
 }
 
@@ -26,11 +29,13 @@ impl Registry {
     }
 
     pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::start_on(TestStore::new().await, change).await
+    }
+
+    pub async fn start_on(store: TestStore, change: impl FnOnce(&mut Settings)) -> Self {
         let issuer = Issuer::start(IssuerOptions::default()).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
         let mut settings: Settings = serde_json::from_value(serde_json::json!({
             "listen": "127.0.0.1:0",
-            "store": { "kind": "embedded", "path": folder.path() },
             "limits": { "notice_seconds": 0 },
             "auth": {
                 "issuers": [{ "issuer": issuer.url() }],
@@ -38,6 +43,7 @@ impl Registry {
             },
         }))
         .unwrap();
+        settings.store = store.settings.clone();
         change(&mut settings);
         let service = Service::start(&settings).await.unwrap();
         let address: SocketAddr = service.address().unwrap();
@@ -52,9 +58,16 @@ impl Registry {
             stop,
             running,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
-            folder,
+            store,
             federation,
         }
+    }
+
+    /// Ends it; its store stays.
+    pub async fn stopped(mut self) -> TestStore {
+        self.stop.cancel();
+        (&mut self.running).await.unwrap();
+        self.store
     }
 
     pub fn request(&self, method: Method, path: &str, token: Option<&str>) -> RequestBuilder {

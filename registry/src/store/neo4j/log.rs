@@ -1,0 +1,118 @@
+//! Where the database stands, and how it got there.
+
+use super::statements::number;
+use super::{
+    connect::{Connection, Fault, STATEMENT},
+    names::{GRAPH, LOG, META},
+};
+use crate::{
+    graph::{change::Unreadable, uid::Uid},
+    store::{Changed, Entry, Head, StoreError},
+};
+use neo4rs::{Query, query};
+use schema::Schema;
+
+/// What the bookkeeping node says.
+pub(super) struct Meta {
+    pub format: u64,
+    pub head: Head,
+    pub changed: Changed,
+}
+
+/// Where it stands; `None` when no registry was there yet.
+pub(super) async fn meta(connection: &Connection) -> Result<Option<Meta>, Fault> {
+    let text = format!(
+        "MATCH (m:{META} {{key: '{GRAPH}'}}) RETURN m.format AS format, m.epoch AS epoch, m.revision AS revision, \
+         m.oldest AS oldest, m.changed AS changed, m.changed_at AS changed_at"
+    );
+    let Some(row) = connection.row(query(&text)).await? else { return Ok(None) };
+    let revision = row.get("revision")?;
+    let at: Option<String> = row.get("changed_at")?;
+    Ok(Some(Meta {
+        format: row.get::<Option<u64>>("format")?.unwrap_or_default(),
+        head: Head { epoch: row.get("epoch")?, revision, oldest: row.get("oldest")? },
+        changed: Changed {
+            revision: row.get::<Option<u64>>("changed")?.unwrap_or(revision),
+            at: at.and_then(|at| at.parse().ok()),
+        },
+    }))
+}
+
+/// Where it stands.
+pub(super) async fn head(connection: &Connection) -> Result<Option<Head>, StoreError> {
+    let meta = meta(connection).await.map_err(|fault| connection.explain(fault))?;
+    Ok(meta.map(|meta| meta.head))
+}
+
+/// The changes after a revision.
+pub(super) async fn after(
+    connection: &Connection,
+    schema: &Schema,
+    revision: u64,
+    limit: usize,
+) -> Result<Vec<Entry>, StoreError> {
+    let text = format!(
+        "MATCH (l:{LOG}) WHERE l.revision > $revision RETURN l.revision AS revision, l.entry AS entry \
+         ORDER BY l.revision LIMIT $limit"
+    );
+    let query = query(&text).param("revision", number(revision)).param("limit", number(limit as u64));
+    entries(connection, schema, query, limit, |_| true).await
+}
+
+/// Those of them that change a node or one of its relations.
+pub(super) async fn about(
+    connection: &Connection,
+    schema: &Schema,
+    uid: Uid,
+    revision: u64,
+    limit: usize,
+) -> Result<Vec<Entry>, StoreError> {
+    let text = format!(
+        "MATCH (l:{LOG}) WHERE l.revision > $revision AND l.entry CONTAINS $uid \
+         RETURN l.revision AS revision, l.entry AS entry ORDER BY l.revision"
+    );
+    let query = query(&text).param("revision", number(revision)).param("uid", uid.to_string());
+    entries(connection, schema, query, limit, |entry| entry.changes.is_about(uid)).await
+}
+
+async fn entries(
+    connection: &Connection,
+    schema: &Schema,
+    query: Query,
+    limit: usize,
+    wanted: impl Fn(&Entry) -> bool,
+) -> Result<Vec<Entry>, StoreError> {
+    let failed = |fault: Fault| connection.explain(fault);
+    let mut rows = connection.rows(query).await.map_err(failed)?;
+    let mut entries = Vec::new();
+    while entries.len() < limit
+        && let Some(row) = rows.next().await.map_err(failed)?
+    {
+        let revision: u64 = row.get("revision").map_err(|error| failed(error.into()))?;
+        let entry: &str = row.get("entry").map_err(|error| failed(error.into()))?;
+        let damaged = |_| Unreadable { what: format!("log entry {revision}") };
+        let entry = Entry::from_json(schema, revision, &serde_json::from_str(entry).map_err(damaged)?)?;
+        if wanted(&entry) {
+            entries.push(entry);
+        }
+    }
+    Ok(entries)
+}
+
+/// Whether a commit took place. Waits for its lock first: a commit that is still queued on the server could land
+/// after a look without it.
+pub(super) async fn settle(connection: &Connection, revision: u64, id: &str) -> Result<bool, StoreError> {
+    let text = format!(
+        "MATCH (m:{META} {{key: '{GRAPH}'}}) SET m.lock = true \
+         WITH m OPTIONAL MATCH (l:{LOG} {{revision: $revision}}) WHERE l.commit = $commit \
+         RETURN l IS NOT NULL AS there, m.oldest > $revision AS forgotten"
+    );
+    let query = query(&text).param("revision", number(revision)).param("commit", id);
+    let failed = |fault: Fault| connection.explain(fault);
+    let Some(row) = connection.execute(query, STATEMENT).await.map_err(failed)? else { return Ok(false) };
+    let flag = |name: &str| row.get::<bool>(name).map_err(|error| failed(error.into()));
+    if flag("forgotten")? {
+        return Err(StoreError::Failed(format!("the log no longer has revision {revision}")));
+    }
+    flag("there")
+}

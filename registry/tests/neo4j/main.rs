@@ -1,0 +1,9 @@
+//! The Neo4j store against a real server: what is committed is there, whole, once, and as the earlier registry
+//! writes it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../common/store.rs"]
+mod store;
+
+mod commits;
