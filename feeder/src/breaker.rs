@@ -22,11 +22,11 @@ use crate::{
 
 /// The breakers of all sites.
 #[derive(Debug, Default)]
-pub struct Breakers(Mutex<BTreeMap<ProviderKey, Arc<Breaker>>>);
+pub(crate) struct Breakers(Mutex<BTreeMap<ProviderKey, Arc<Breaker>>>);
 
 impl Breakers {
     /// That of a site.
-    pub(crate) fn of(&self, site: &ProviderKey) -> Arc<Breaker> {
+    pub fn of(&self, site: &ProviderKey) -> Arc<Breaker> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(site.clone()).or_default())
     }
@@ -148,7 +148,7 @@ impl Reader for Guarded {
         };
         match self.breaker.door((self.clock)()) {
             Door::Closed => read.await,
-            Door::Open(fault) => unread(connection, &fault),
+            Door::Open(fault) => Reading::unknown(connection, &fault),
             Door::HalfOpen => {
                 // the others wait for what the first one finds
                 let probe = self.breaker.probe.lock().await;
@@ -157,20 +157,11 @@ impl Reader for Guarded {
                         drop(probe);
                         read.await
                     }
-                    Door::Open(fault) => unread(connection, &fault),
+                    Door::Open(fault) => Reading::unknown(connection, &fault),
                     Door::HalfOpen => read.await,
                 }
             }
         }
-    }
-}
-
-fn unread(connection: &Connection, fault: &Fault) -> Reading {
-    Reading {
-        region: connection.region.clone(),
-        project_id: connection.project_id.clone(),
-        project: Listing::Unknown(fault.clone()),
-        services: Listing::Unknown(fault.clone()),
     }
 }
 
@@ -193,7 +184,7 @@ mod tests {
             self.asked.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
             let up = self.up.load(Ordering::SeqCst);
-            if up { reading(connection, vec![]) } else { unread(connection, &timeout()) }
+            if up { reading(connection, vec![]) } else { Reading::unknown(connection, &timeout()) }
         }
     }
 

@@ -10,20 +10,29 @@ use crate::{
     limits::Limits,
     openstack,
     run::{Reader, Readers},
+    tokens::Vault,
 };
+
+/// What all readers share, and what outlives a run: tokens that are still good, sites that keep failing.
+#[derive(Debug, Clone, Default)]
+pub struct Commons {
+    pub(crate) requests: Overall,
+    pub(crate) tokens: Arc<Vault>,
+    pub(crate) breakers: Arc<Breakers>,
+}
 
 /// The readers of real clouds.
 #[derive(Debug, Clone)]
 pub struct Clouds {
     limits: Limits,
-    overall: Overall,
-    breakers: Arc<Breakers>,
+    commons: Commons,
 }
 
 impl Clouds {
-    /// Each cloud within these limits, so many requests at once over all of them; `breakers` outlive the run.
-    pub fn new(limits: Limits, requests: usize, breakers: Arc<Breakers>) -> Self {
-        Self { limits, overall: Overall::new(requests), breakers }
+    /// Each cloud within these limits, so many requests at once over all of them.
+    pub fn new(limits: Limits, requests: usize, commons: &Commons) -> Self {
+        let commons = Commons { requests: Overall::new(requests), ..commons.clone() };
+        Self { limits, commons }
     }
 }
 
@@ -32,13 +41,13 @@ impl Readers for Clouds {
         let limits = self.limits.clone();
         let reader: Box<dyn Reader> = match provider.key.kind {
             ProviderKind::Openstack => {
-                Box::new(openstack::Reader::new(&provider.site, limits, &self.overall))
+                Box::new(openstack::Reader::new(&provider.site, limits, &self.commons))
             }
             ProviderKind::Kubernetes => {
-                Box::new(kubernetes::Reader::new(&provider.site, limits, &self.overall))
+                Box::new(kubernetes::Reader::new(&provider.site, limits, &self.commons))
             }
         };
-        let breaker = self.breakers.of(&provider.key);
+        let breaker = self.commons.breakers.of(&provider.key);
         Box::new(Guarded { reader, breaker, limits: self.limits.clone(), clock: Arc::new(Instant::now) })
     }
 }

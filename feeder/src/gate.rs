@@ -11,7 +11,7 @@ use crate::limits::Limits;
 
 /// Places over all sites.
 #[derive(Debug, Clone)]
-pub struct Overall(Arc<Semaphore>);
+pub(crate) struct Overall(Arc<Semaphore>);
 
 impl Overall {
     /// So many requests at once.

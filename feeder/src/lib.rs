@@ -6,6 +6,7 @@
 
 mod breaker;
 mod clouds;
+mod connect;
 mod egress;
 mod gate;
 mod http;
@@ -14,6 +15,7 @@ pub mod kubernetes;
 pub mod limits;
 pub mod merge;
 pub mod observer;
+pub mod offer;
 pub mod openstack;
 pub mod progress;
 pub mod publish;
@@ -25,15 +27,15 @@ pub mod schedule;
 pub mod settings;
 #[cfg(test)]
 mod testing;
+pub mod tokens;
 mod transport;
 
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub use crate::breaker::Breakers;
-pub use crate::clouds::Clouds;
-pub use crate::gate::Overall;
+pub use crate::clouds::{Clouds, Commons};
+pub use crate::connect::{Connectivity, Tried, Trouble};
 pub use crate::observer::{Event, Observer, Silent};
 pub use crate::publish::{Registry, RegistryError};
 pub use crate::report::Report;
@@ -61,17 +63,17 @@ pub async fn run_once(
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<Report, Error> {
-    run_with(settings, &Arc::default(), observer, cancel).await
+    run_with(settings, &Commons::default(), observer, cancel).await
 }
 
-/// A run; `breakers` know which sites failed in those before.
+/// A run; `commons` outlive it.
 async fn run_with(
     settings: &Settings,
-    breakers: &Arc<Breakers>,
+    commons: &Commons,
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<Report, Error> {
-    let result = attempt(settings, breakers, Arc::clone(&observer), cancel).await;
+    let result = attempt(settings, commons, Arc::clone(&observer), cancel).await;
     if let Err(error) = &result {
         observer.event(&Event::RunFailed(error));
     }
@@ -80,7 +82,7 @@ async fn run_with(
 
 async fn attempt(
     settings: &Settings,
-    breakers: &Arc<Breakers>,
+    commons: &Commons,
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<Report, Error> {
@@ -91,7 +93,7 @@ async fn attempt(
     let providers = settings.providers.clone();
     let inventory = tokio::task::spawn_blocking(move || inventory::load(&providers)).await;
     let inventory = inventory.map_err(|why| RegistryError::Settings(format!("the provider files: {why}")))?;
-    let readers = Clouds::new(plan.limits.clone(), plan.requests, Arc::clone(breakers));
+    let readers = Clouds::new(plan.limits.clone(), plan.requests, commons);
     Ok(run(inventory, registry, &readers, plan, observer, cancel).await?)
 }
 
@@ -111,12 +113,12 @@ pub async fn run_scheduled(
     let (settings, finished) = (Arc::new(settings), Arc::new(finished));
     let (watcher, at_start) = (Arc::clone(&observer), settings.run_at_start);
     let (until, stop) = (cancel.clone(), cancel);
-    let breakers = Arc::<Breakers>::default();
+    let commons = Commons::default();
     let run = move || {
-        let breakers = Arc::clone(&breakers);
+        let commons = commons.clone();
         let (settings, finished) = (Arc::clone(&settings), Arc::clone(&finished));
         let (observer, cancel) = (Arc::clone(&observer), stop.clone());
-        async move { finished(run_with(&settings, &breakers, observer, cancel).await) }
+        async move { finished(run_with(&settings, &commons, observer, cancel).await) }
     };
     let skipped = |running| watcher.event(&Event::RunSkipped { running });
     Ok(schedule::every(&expression, at_start, &until, run, skipped).await?)
@@ -125,4 +127,35 @@ pub async fn run_scheduled(
 /// What the provider files of the settings say, without contacting anybody.
 pub fn check(settings: &Settings) -> Inventory {
     inventory::load(&settings.providers)
+}
+
+/// Tries every provider and project of the provider files. Asks no registry and writes nothing.
+pub async fn connect(settings: &Settings) -> Result<Connectivity, Error> {
+    let plan = settings.plan()?;
+    let providers = settings.providers.clone();
+    let inventory = tokio::task::spawn_blocking(move || inventory::load(&providers)).await;
+    let inventory = inventory.map_err(|why| RegistryError::Settings(format!("the provider files: {why}")))?;
+    let readers = Clouds::new(plan.limits.clone(), plan.requests, &Commons::default());
+    Ok(connect::connect(&inventory, &readers, plan.connections).await)
+}
+
+/// What the settings say of schedule and limits, in words; or what is wrong with them.
+pub async fn check_settings(settings: &Settings) -> Result<String, Error> {
+    let plan = settings.plan()?;
+    let limits = &plan.limits;
+    let when = match &settings.schedule {
+        None => "once, no schedule".to_owned(),
+        Some(expression) => {
+            let over = CancellationToken::new();
+            over.cancel();
+            schedule::every(expression, false, &over, || async {}, |_| {}).await?;
+            format!("at {expression}")
+        }
+    };
+    Ok(format!(
+        "{when}; a project gets {} s, a request {} s, a site {} at once",
+        limits.connection.as_secs(),
+        limits.request.as_secs(),
+        limits.concurrency
+    ))
 }

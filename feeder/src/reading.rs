@@ -8,6 +8,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::{inventory::Connection, offer::Lists};
+
 /// One item of a provider document: a flavor, an image, a network, a quota, a storage class.
 pub type Item = Map<String, Value>;
 
@@ -95,4 +97,30 @@ pub struct Reading {
     pub project: Listing<Item>,
     /// Its services. `Unknown` when not even the list of services could be had (no token, no catalog).
     pub services: Listing<Vec<ServiceReading>>,
+    /// What it offers beyond v1, see [`crate::offer`].
+    pub offer: Listing<Lists>,
+}
+
+impl Reading {
+    /// Of a connection of which nothing could be read.
+    pub fn unknown(connection: &Connection, fault: &Fault) -> Self {
+        Self {
+            region: connection.region.clone(),
+            project_id: connection.project_id.clone(),
+            project: Listing::Unknown(fault.clone()),
+            services: Listing::Unknown(fault.clone()),
+            offer: Listing::Unknown(fault.clone()),
+        }
+    }
+}
+
+impl<T> Listing<T> {
+    /// The same list, told in another way.
+    pub fn map<U>(self, tell: impl FnOnce(T) -> U) -> Listing<U> {
+        match self {
+            Self::Complete(known) => Listing::Complete(tell(known)),
+            Self::Absent => Listing::Absent,
+            Self::Unknown(fault) => Listing::Unknown(fault),
+        }
+    }
 }

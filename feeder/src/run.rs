@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::merge::{Counts, merge};
 use crate::observer::{Event, Observer};
 use crate::publish::{Registry, RegistryError, Stored};
-use crate::reading::{Fault, FaultClass, Listing, Reading};
+use crate::reading::{Fault, FaultClass, Reading};
 use crate::removal::{Removal, removal};
 use crate::report::{Outcome, Problem, ProviderReport, Report};
 use crate::{kubernetes, openstack};
@@ -238,12 +238,7 @@ fn late(connection: &Connection, limit: Duration) -> Reading {
         why: format!("it took longer than {:.1} s", limit.as_secs_f64()),
         class: FaultClass::Timeout,
     };
-    Reading {
-        region: connection.region.clone(),
-        project_id: connection.project_id.clone(),
-        project: Listing::Unknown(fault.clone()),
-        services: Listing::Unknown(fault),
-    }
+    Reading::unknown(connection, &fault)
 }
 
 async fn publish(

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -12,7 +13,7 @@ use crate::publish::RegistryError;
 use crate::run::Plan;
 
 /// The feeder's settings.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// A provider file, or a folder of `*.config.yaml` files.
@@ -20,6 +21,7 @@ pub struct Settings {
     /// The registry's base address, `https://registry.example.org/api/v1`.
     pub registry: String,
     /// An administrator's token at the registry, in the settings themselves.
+    #[schemars(with = "Option<String>")]
     pub token: Option<SecretString>,
     /// A file that holds the token; read at every run.
     pub token_file: Option<PathBuf>,
@@ -68,6 +70,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The JSON Schema of the section `feeder`.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
+    }
+
     /// How a run behaves.
     pub(crate) fn plan(&self) -> Result<Plan, RegistryError> {
         if !(0.0..=1.0).contains(&self.removal_limit) {
@@ -102,7 +109,7 @@ impl Settings {
 }
 
 /// [`Limits`] as settings write them. Times are in seconds.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitSettings {
     /// To connect.

@@ -64,6 +64,7 @@ pub fn reading(connection: &Connection, lists: Vec<(&'static str, Vec<Item>)>) -
             name: "org.openstack.nova",
             lists: lists.into_iter().map(|(name, items)| (name, Listing::Complete(items))).collect(),
         }]),
+        offer: Listing::Absent,
     }
 }
 

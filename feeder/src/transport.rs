@@ -4,6 +4,7 @@ use std::{error::Error, future::Future, time::Duration};
 
 use chrono::{DateTime, Utc};
 use reqwest::{Client, Request, header::HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -194,6 +195,14 @@ impl<'a> Patience<'a> {
     }
 }
 
+/// A fault without this secret, which a site may have repeated in its answer.
+pub(crate) fn without(mut fault: Fault, secret: &SecretString) -> Fault {
+    if !secret.expose_secret().is_empty() {
+        fault.why = fault.why.replace(secret.expose_secret(), "…");
+    }
+    fault
+}
+
 /// A header that no log shows.
 pub(crate) fn sensitive(value: &str) -> Result<HeaderValue, &'static str> {
     let header = HeaderValue::from_str(value);
@@ -221,7 +230,7 @@ pub(crate) fn message_of(body: &[u8]) -> Option<String> {
 }
 
 /// One short line of a foreign text. Long words are cut: a token must not come back through an error message.
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     const WORD: usize = 64;
     const LINE: usize = 200;
     let mut line = String::new();

@@ -1,6 +1,7 @@
 //! `fedreg bench`: where we stand, as ratios within one run. `docs/performance.md` explains the figures.
 
 mod client;
+mod feeder;
 mod report;
 
 use clap::Args;
@@ -40,6 +41,9 @@ pub struct Bench {
     /// Connections that ask at once.
     #[arg(long, default_value_t = 4)]
     connections: usize,
+    /// Measure the feeder instead, over this many simulated sites of five projects each.
+    #[arg(long, value_name = "SITES")]
+    feeder: Option<usize>,
 }
 
 const NODES_OF_A_PROVIDER: usize = 190;
@@ -48,6 +52,15 @@ const ROUNDS: u32 = 5;
 impl Bench {
     /// Measures and prints.
     pub async fn run(self) -> ExitCode {
+        if let Some(sites) = self.feeder {
+            return match feeder::measure(sites, 5).await {
+                Ok(figures) => {
+                    super::print(&figures);
+                    ExitCode::SUCCESS
+                }
+                Err(error) => super::failed(&format!("the benchmark of {sites} sites failed: {error}")),
+            };
+        }
         for nodes in &self.nodes {
             match self.measure(*nodes).await {
                 Ok(report) => super::print(&report),
@@ -319,19 +332,13 @@ async fn memory(folder: &Path, report: &mut Report) -> Result<(), Box<dyn Error>
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     report.process_start = start.elapsed();
-    report.idle_kib = resident_kib(pid)?;
+    report.idle_kib = client::memory_kib(pid, "VmRSS:")?;
     for path in ["user_groups", "flavors", "images", "networks", "regions"] {
         let path = format!("/api/v1/{path}?with_conn=true&limit=2000");
         client::fetch(&Target { address: port, path, token: token.clone() }).await?;
     }
-    report.used_kib = resident_kib(pid)?;
+    report.used_kib = client::memory_kib(pid, "VmRSS:")?;
     child.kill().await?;
     issuer.stop().await;
     Ok(())
-}
-
-fn resident_kib(pid: u32) -> Result<u64, Box<dyn Error>> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }

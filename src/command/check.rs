@@ -1,23 +1,65 @@
 //! `fedreg check`
 
 use super::{Config, failed, print, settings};
+use clap::Args;
 use registry::{
     audit::audit,
     auth::{Authenticator, SystemClock},
     graph::Graph,
     service::open_store,
-    settings::{Settings, StoreSettings},
+    settings::{Loaded, Settings, StoreSettings},
     store::StoreError,
 };
 use schema::Schema;
 use std::{path::Path, process::ExitCode, sync::Arc};
 
-/// Says of each part whether it is in order, and what to do where it is not.
-pub async fn run(config: &Config) -> ExitCode {
-    let loaded = match settings(config) {
-        Ok(loaded) => loaded,
-        Err(code) => return code,
+/// Say whether settings, store, issuers and provider files are in order.
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    config: Config,
+    /// Try every provider and project as well: what can be read, what cannot, and what follows.
+    #[arg(long)]
+    connect: bool,
+    /// With --connect: print what was found as JSON instead of a table, and nothing else.
+    #[arg(long, requires = "connect")]
+    json: bool,
+}
+
+impl Check {
+    /// Checks. The exit code is not 0 when something is not in order.
+    pub async fn run(self) -> ExitCode {
+        let loaded = match settings(&self.config) {
+            Ok(loaded) => loaded,
+            Err(code) => return code,
+        };
+        let good = self.json || check(&loaded).await;
+        let connected = !self.connect || connect(&loaded, self.json).await;
+        if good && connected { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// Tries all providers.
+async fn connect(loaded: &Loaded, json: bool) -> bool {
+    let feeder = match loaded.section::<feeder::Settings>("feeder") {
+        Ok(feeder) => feeder,
+        Err(error) => return failed(&error) == ExitCode::SUCCESS,
     };
+    match feeder::connect(&feeder).await {
+        Ok(found) => {
+            if json {
+                print(&serde_json::to_string(&found).unwrap_or_default());
+            } else {
+                print(&found);
+            }
+            found.is_good()
+        }
+        Err(error) => failed(&error) == ExitCode::SUCCESS,
+    }
+}
+
+/// Says of each part whether it is in order, and what to do where it is not.
+async fn check(loaded: &Loaded) -> bool {
     let file = loaded.file().map(|file| format!(": {}", file.display()));
     print(&format!("settings        ok{}", file.unwrap_or_default()));
     let mut good = true;
@@ -33,10 +75,11 @@ pub async fn run(config: &Config) -> ExitCode {
     match loaded.section::<feeder::Settings>("feeder") {
         Ok(feeder) => {
             say("provider files", provider_files(&feeder));
+            say("feeder", feeder::check_settings(&feeder).await.map_err(|error| error.to_string()));
         }
-        Err(error) => return failed(&error),
+        Err(error) => say("feeder", Err(error.to_string())),
     }
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    good
 }
 
 async fn store(settings: &Settings) -> Result<String, String> {

@@ -9,6 +9,7 @@ mod feed;
 mod import;
 mod migrate;
 mod openapi;
+mod schema;
 mod serve;
 mod stores;
 mod up;
@@ -41,12 +42,14 @@ pub enum Command {
     /// Run a simulated federation with registry and feeder: nothing to install, nothing to configure.
     Demo(demo::Demo),
     /// Say whether settings, store, issuers and provider files are in order.
-    Check(Config),
+    Check(check::Check),
     Export(export::Export),
     Import(import::Import),
     Migrate(migrate::Migrate),
     /// Print the OpenAPI document.
     Openapi(openapi::Openapi),
+    /// Print the JSON Schema of provider files, or of the feeder's settings.
+    Schema(schema::Schema),
     /// Measure: reads against constants, change sets, memory, start-up.
     Bench(bench::Bench),
     /// Print the completions of a shell.
@@ -60,11 +63,12 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Feed(feed) => feed.run().await,
         Command::Up(config) => up::run(&config).await,
         Command::Demo(demo) => demo.run().await,
-        Command::Check(config) => check::run(&config).await,
+        Command::Check(check) => check.run().await,
         Command::Export(export) => export.run().await,
         Command::Import(import) => import.run().await,
         Command::Migrate(migrate) => migrate.run().await,
         Command::Openapi(openapi) => openapi.run(),
+        Command::Schema(schema) => schema.run(),
         Command::Bench(bench) => bench.run().await,
         Command::Completions(completions) => completions.run(),
     }

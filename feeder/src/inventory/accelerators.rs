@@ -1,9 +1,10 @@
 //! Which extra specs of flavors and properties of images tell of GPUs and InfiniBand: sites name them as they like.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Names of properties, the first that a flavor or an image has counts. Each list replaces its default.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Accelerators {
     /// Flavors: how many GPUs.

@@ -3,14 +3,16 @@
 //! They are read by the declaration, each field by its type, and passed on to the provider document as they are:
 //! a field added to the schema can be written in the file at once.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
 use schema::field::{Field, Type};
 use schema::{Kind, Schema};
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, json};
 
 use super::fault::unknown;
 
@@ -51,6 +53,17 @@ impl<'de, D: Declared> Deserialize<'de> for Attributes<D> {
     }
 }
 
+impl<D: Declared> JsonSchema for Attributes<D> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("{:?}", D::KIND).into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> schemars::Schema {
+        let object = Object { kind: D::KIND, not_here: D::NOT_HERE, below: D::BELOW };
+        schemars::Schema::try_from(object.schema()).unwrap_or_default()
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Object {
     kind: Kind,
@@ -62,6 +75,17 @@ impl Object {
     fn fields(self) -> impl Iterator<Item = &'static Field> {
         let declared = &Schema::get().entity(self.kind).fields;
         declared.iter().filter(move |field| !field.constant && !self.not_here.contains(&field.name))
+    }
+
+    /// JSON Schema of its fields. Every field may be null, which is as if it were not there.
+    fn schema(self) -> Value {
+        let mut properties: Map<String, Value> =
+            self.fields().map(|field| (field.name.to_owned(), field_schema(field))).collect();
+        if let Some((name, kind)) = self.below {
+            let below = Object { kind, not_here: &[], below: None };
+            properties.insert(name.to_owned(), below.schema());
+        }
+        json!({ "type": "object", "properties": properties, "additionalProperties": false })
     }
 
     fn names(self) -> Vec<&'static str> {
@@ -132,6 +156,28 @@ impl Visitor<'_> for Name {
             Err(E::custom(unknown("field", name, &names)))
         }
     }
+}
+
+fn field_schema(field: &Field) -> Value {
+    let mut schema = match &field.ty {
+        Type::Bool => json!({ "type": ["boolean", "null"] }),
+        Type::Int { .. } => json!({ "type": ["integer", "null"] }),
+        Type::Float { .. } => json!({ "type": ["number", "null"] }),
+        Type::Texts { .. } => json!({ "type": ["array", "null"], "items": { "type": "string" } }),
+        Type::Counts => {
+            json!({ "type": ["object", "null"], "additionalProperties": { "type": "integer" } })
+        }
+        Type::Date => json!({ "type": ["string", "null"], "format": "date" }),
+        Type::Time => json!({ "type": ["string", "null"], "format": "date-time" }),
+        Type::Url => json!({ "type": ["string", "null"], "format": "uri" }),
+        Type::Text | Type::Country | Type::Enum { .. } => json!({ "type": ["string", "null"] }),
+    };
+    let unit = field.unit.map(|unit| format!(" ({unit})")).unwrap_or_default();
+    let description = format!("{}{unit}", field.doc);
+    if !description.is_empty() {
+        schema["description"] = description.into();
+    }
+    schema
 }
 
 /// Reads the value of a field by its declared type, so that a fault is reported where it stands.

@@ -1,10 +1,14 @@
 //! How to log in to a project: the project's own way, else the provider's, else the federation's token.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use super::fault::Issue;
-use super::file::{Auth, ProviderIdp, TrustedIdp};
+use super::file::{Auth, ClientCredentials, ProviderIdp, TrustedIdp};
 use super::resolve::Surroundings;
 use super::secret::{Missing, SecretSource};
 use super::{Credentials, ProviderKind};
+use crate::tokens::{Grant, Issued, TokenSource};
 
 /// All that decides how to log in to a project.
 pub struct Login<'a> {
@@ -80,7 +84,9 @@ fn by_auth(
             })
         }
         (ProviderKind::Kubernetes, None, None, _) => {
-            Ok(Credentials::BearerToken { token: token.get(folder, environment).map_err(lost(""))? })
+            let file = auth.token_file.as_ref().map(|file| folder.join(file));
+            let token = token.get(folder, environment).map_err(lost(""))?;
+            Ok(Credentials::BearerToken { token: TokenSource::Given { token, file } })
         }
         (ProviderKind::Openstack, ..) => Err(Issue {
             at: at.to_owned(),
@@ -97,25 +103,15 @@ fn by_auth(
 fn by_federation(
     login: &Login<'_>,
     base: &str,
-    Surroundings { folder, environment }: Surroundings<'_>,
+    surroundings: Surroundings<'_>,
 ) -> Result<Credentials, Vec<Issue>> {
     let mut issues = Vec::new();
     let (place, idp) = login.issuer;
-    let source = SecretSource {
-        name: "token",
-        value: idp.token.as_ref(),
-        file: idp.token_file.as_ref(),
-        env: idp.token_env.as_deref(),
-    };
-    let token = source.get(folder, environment).map_err(|missing| {
-        let message = match missing.field.as_str() {
-            "" => format!(
-                "{} of this issuer, or give the providers that use it an `auth` of their own",
-                missing.message
-            ),
-            _ => missing.message,
-        };
-        issues.push(Issue { at: join(&format!("trusted_idps[{place}]"), &missing.field), message });
+    let token = token_source(idp, surroundings).map_err(|missing| {
+        issues.push(Issue {
+            at: join(&format!("trusted_idps[{place}]"), &missing.field),
+            message: missing.message,
+        });
     });
     let (k, trusted) = login.trusted;
     let mut needed = |name: &str, value: &Option<String>, what: &str| {
@@ -139,14 +135,99 @@ fn by_federation(
             token.map(|token| Credentials::OidcAccessToken { idp_name, protocol, token })
         }
         ProviderKind::Kubernetes => {
-            needed("audience", &trusted.audience, "the audience that the API server asks for in tokens");
-            token.map(|token| Credentials::BearerToken { token })
+            let audience =
+                needed("audience", &trusted.audience, "the audience that the API server asks for in tokens");
+            token.map(|token| Credentials::BearerToken { token: token.for_audience(&audience) })
         }
     };
     match credentials {
         Ok(credentials) if issues.is_empty() => Ok(credentials),
         _ => Err(issues),
     }
+}
+
+/// Where access tokens of an issuer come from: exactly one of the ways.
+pub fn token_source(
+    idp: &TrustedIdp,
+    Surroundings { folder, environment }: Surroundings<'_>,
+) -> Result<TokenSource, Missing> {
+    let secret = |name, value, file, env| SecretSource { name, value, file, env };
+    let given = secret("token", idp.token.as_ref(), idp.token_file.as_ref(), idp.token_env.as_deref());
+    let ways = [
+        ("", !given.is_absent()),
+        ("oidc_agent", idp.oidc_agent.is_some()),
+        ("client_credentials", idp.client_credentials.is_some()),
+        ("refresh_token", idp.refresh_token.is_some()),
+    ];
+    let mut taken = ways.iter().filter(|(_, taken)| *taken);
+    match (taken.next(), taken.next()) {
+        (None, _) => {
+            return Err(Missing {
+                field: String::new(),
+                message: "there is no token: add `token_file`, `token_env`, `token`, `oidc_agent`, `client_credentials` or \
+                          `refresh_token` of this issuer, or give the providers that use it an `auth` of their own"
+                    .to_owned(),
+            });
+        }
+        (_, Some((second, _))) => {
+            let message = "tokens of this issuer are given in more than one way: keep one of them".to_owned();
+            return Err(Missing { field: (*second).to_owned(), message });
+        }
+        _ => {}
+    }
+    let within = |way: &'static str| {
+        move |missing: Missing| Missing { field: join(way, &missing.field), message: missing.message }
+    };
+    let grant = if let Some(agent) = &idp.oidc_agent {
+        let socket = agent.socket.clone().or_else(|| environment("OIDC_SOCK").map(PathBuf::from));
+        let socket = socket.ok_or_else(|| Missing {
+            field: "oidc_agent".to_owned(),
+            message: "the environment variable OIDC_SOCK is not set: start oidc-agent, or add its `socket`"
+                .to_owned(),
+        })?;
+        Grant::Agent { account: agent.account.clone(), socket }
+    } else if let Some(client) = &idp.client_credentials {
+        let ClientCredentials { client_id, client_secret, client_secret_file, client_secret_env } = client;
+        let proof = secret(
+            "client_secret",
+            client_secret.as_ref(),
+            client_secret_file.as_ref(),
+            client_secret_env.as_deref(),
+        );
+        let client_secret = proof.get(folder, environment).map_err(within("client_credentials"))?;
+        Grant::ClientCredentials { client_id: client_id.clone(), client_secret }
+    } else if let Some(refresh) = &idp.refresh_token {
+        let proof = secret(
+            "client_secret",
+            refresh.client_secret.as_ref(),
+            refresh.client_secret_file.as_ref(),
+            refresh.client_secret_env.as_deref(),
+        );
+        let proof = (!proof.is_absent()).then(|| proof.get(folder, environment)).transpose();
+        let token = secret(
+            "token",
+            refresh.token.as_ref(),
+            refresh.token_file.as_ref(),
+            refresh.token_env.as_deref(),
+        );
+        Grant::RefreshToken {
+            client_id: refresh.client_id.clone(),
+            client_secret: proof.map_err(within("refresh_token"))?,
+            token: token.get(folder, environment).map_err(within("refresh_token"))?,
+            file: refresh.token_file.as_ref().map(|file| folder.join(file)),
+        }
+    } else {
+        let file = idp.token_file.as_ref().map(|file| folder.join(file));
+        return Ok(TokenSource::Given { token: given.get(folder, environment)?, file });
+    };
+    Ok(TokenSource::Issued(Arc::new(Issued {
+        issuer: idp.issuer.clone(),
+        ca_path: idp.ca_path.as_ref().map(|path| folder.join(path)),
+        token_endpoint: idp.token_endpoint.clone(),
+        scope: idp.scope.clone(),
+        audience: idp.audience.clone(),
+        grant,
+    })))
 }
 
 fn join(entry: &str, field: &str) -> String {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use garde::Validate;
 use schema::Kind;
+use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -15,7 +16,7 @@ use super::attributes::{Attributes, Declared};
 use super::{Accelerators, ProviderKey, ProviderKind, ProviderStatus};
 
 /// One file.
-#[derive(Deserialize, Validate)]
+#[derive(Deserialize, Validate, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteFile {
     /// The identity providers, their groups and agreements.
@@ -48,7 +49,7 @@ impl SiteFile {
 }
 
 /// An identity provider that the federation trusts.
-#[derive(Deserialize, Validate)]
+#[derive(Deserialize, Validate, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrustedIdp {
     /// Its URL.
@@ -62,6 +63,7 @@ pub struct TrustedIdp {
     pub description: Option<String>,
     /// An access token, in the file itself.
     #[garde(skip)]
+    #[schemars(with = "Option<String>")]
     pub token: Option<SecretString>,
     /// A file that holds the token.
     #[garde(skip)]
@@ -69,13 +71,82 @@ pub struct TrustedIdp {
     /// An environment variable that holds the token.
     #[garde(skip)]
     pub token_env: Option<String>,
+    /// Tokens of oidc-agent.
+    #[garde(skip)]
+    pub oidc_agent: Option<OidcAgent>,
+    /// Tokens for a client of its own.
+    #[garde(skip)]
+    pub client_credentials: Option<ClientCredentials>,
+    /// Tokens for somebody who gave a refresh token.
+    #[garde(skip)]
+    pub refresh_token: Option<RefreshToken>,
+    /// What to ask the issuer for, with spaces between.
+    #[garde(skip)]
+    pub scope: Option<String>,
+    /// Whom tokens shall be for.
+    #[garde(skip)]
+    pub audience: Option<String>,
+    /// Where tokens are asked for; none: where the issuer says.
+    #[garde(inner(custom(web_address)))]
+    pub token_endpoint: Option<String>,
+    /// Certificates (PEM) to trust at the issuer.
+    #[garde(skip)]
+    pub ca_path: Option<PathBuf>,
     /// The groups that use resources of the federation.
     #[garde(dive, custom(at_least_one))]
     pub user_groups: Vec<UserGroup>,
 }
 
+/// An account of oidc-agent.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OidcAgent {
+    /// Its short name; none: one of the issuer.
+    pub account: Option<String>,
+    /// The agent's socket; none: what `OIDC_SOCK` says.
+    pub socket: Option<PathBuf>,
+}
+
+/// A client of the issuer.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names of the file")]
+pub struct ClientCredentials {
+    /// Its id.
+    pub client_id: String,
+    /// Its secret, in the file itself.
+    #[schemars(with = "Option<String>")]
+    pub client_secret: Option<SecretString>,
+    /// A file that holds the secret.
+    pub client_secret_file: Option<PathBuf>,
+    /// An environment variable that holds the secret.
+    pub client_secret_env: Option<String>,
+}
+
+/// A refresh token, and the client that it was given to.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshToken {
+    /// The client's id.
+    pub client_id: String,
+    /// The client's secret, in the file itself; public clients have none.
+    #[schemars(with = "Option<String>")]
+    pub client_secret: Option<SecretString>,
+    /// A file that holds the secret.
+    pub client_secret_file: Option<PathBuf>,
+    /// An environment variable that holds the secret.
+    pub client_secret_env: Option<String>,
+    /// The refresh token, in the file itself.
+    #[schemars(with = "Option<String>")]
+    pub token: Option<SecretString>,
+    /// A file that holds it, and gets the next one when the issuer changes it.
+    pub token_file: Option<PathBuf>,
+    /// An environment variable that holds it.
+    pub token_env: Option<String>,
+}
+
 /// A group of users.
-#[derive(Deserialize, Validate)]
+#[derive(Deserialize, Validate, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserGroup {
     /// Its name at the issuer.
@@ -90,7 +161,7 @@ pub struct UserGroup {
 }
 
 /// A cloud.
-#[derive(Deserialize, Validate)]
+#[derive(Deserialize, Validate, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderEntry {
     /// Its name.
@@ -174,7 +245,7 @@ impl ProviderEntry {
 }
 
 /// An identity provider as one cloud knows it.
-#[derive(Deserialize, Validate)]
+#[derive(Deserialize, Validate, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderIdp {
     /// The issuer's URL.
@@ -192,7 +263,7 @@ pub struct ProviderIdp {
 }
 
 /// A project, or a namespace.
-#[derive(Deserialize, Validate)]
+#[derive(Deserialize, Validate, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectEntry {
     /// Its id at the cloud.
@@ -223,7 +294,7 @@ pub struct ProjectEntry {
 }
 
 /// What replaces a project's properties in one region.
-#[derive(Deserialize, Validate)]
+#[derive(Deserialize, Validate, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegionProperties {
     /// The region.
@@ -244,7 +315,7 @@ pub struct RegionProperties {
 }
 
 /// The host to go through to reach private networks.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Proxy {
     /// Host, with or without port.
@@ -254,7 +325,7 @@ pub struct Proxy {
 }
 
 /// Quotas for each user, by service.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Of the compute service.
@@ -268,7 +339,7 @@ pub struct Limits {
 }
 
 /// How to log in without federation: exactly one of the ways.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
     /// OpenStack.
@@ -276,6 +347,7 @@ pub struct Auth {
     /// OpenStack.
     pub password: Option<Password>,
     /// Kubernetes: a service account's token, in the file itself.
+    #[schemars(with = "Option<String>")]
     pub token: Option<SecretString>,
     /// A file that holds the token.
     pub token_file: Option<PathBuf>,
@@ -284,12 +356,13 @@ pub struct Auth {
 }
 
 /// An application credential of OpenStack.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApplicationCredential {
     /// Its id.
     pub id: String,
     /// Its secret, in the file itself.
+    #[schemars(with = "Option<String>")]
     pub secret: Option<SecretString>,
     /// A file that holds the secret.
     pub secret_file: Option<PathBuf>,
@@ -298,7 +371,7 @@ pub struct ApplicationCredential {
 }
 
 /// A user of OpenStack.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_field_names, reason = "the names of the file")]
 pub struct Password {
@@ -308,6 +381,7 @@ pub struct Password {
     #[serde(default = "default_domain")]
     pub user_domain: String,
     /// The password, in the file itself.
+    #[schemars(with = "Option<String>")]
     pub password: Option<SecretString>,
     /// A file that holds the password.
     pub password_file: Option<PathBuf>,

@@ -26,6 +26,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -37,8 +38,10 @@ pub use origin::Origin;
 pub(crate) use origin::place;
 pub(crate) use secret::SecretSource;
 
+use crate::tokens::TokenSource;
+
 /// The technology of a provider: `type` in the provider document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProviderKind {
     /// `openstack[]` of the file.
@@ -54,7 +57,7 @@ impl fmt::Display for ProviderKind {
 }
 
 /// `status` of a provider; only active ones are contacted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProviderStatus {
     /// In use.
@@ -82,6 +85,11 @@ impl fmt::Display for ProviderKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.name, self.kind)
     }
+}
+
+/// The JSON Schema of a provider file.
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(file::SiteFile)
 }
 
 /// What the provider files say.
@@ -175,8 +183,8 @@ pub enum Credentials {
         idp_name: String,
         /// The protocol's name in Keystone.
         protocol: String,
-        /// The access token.
-        token: SecretString,
+        /// Where access tokens come from.
+        token: TokenSource,
     },
     /// OpenStack: an application credential, which is bound to one project already.
     ApplicationCredential {
@@ -196,8 +204,8 @@ pub enum Credentials {
     },
     /// Kubernetes: an access token of the project's issuer, or a service account's token; sent alike.
     BearerToken {
-        /// The token.
-        token: SecretString,
+        /// Where tokens come from.
+        token: TokenSource,
     },
 }
 

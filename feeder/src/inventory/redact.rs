@@ -1,7 +1,7 @@
 //! A provider file without its secrets, line for line and column for column, for messages that quote it.
 
 /// Keys whose value is a secret.
-const SECRET: &[&str] = &["token", "secret", "password"];
+const SECRET: &[&str] = &["token", "secret", "password", "client_secret"];
 
 /// Replaces the values of secret keys; every other character stays where it is.
 pub fn redact(text: &str) -> String {

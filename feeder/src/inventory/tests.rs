@@ -6,6 +6,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::{Credentials, Inventory, load_with};
+use crate::tokens::TokenSource;
 
 const SITE: &str = include_str!("testdata/site.config.yaml");
 
@@ -73,7 +74,9 @@ fn a_good_file_is_resolved() {
     assert_eq!(connections, [("R1", "p1"), ("R1", "p2"), ("R2", "p1"), ("R2", "p2")]);
     insta::assert_json_snapshot!("document", site.document);
 
-    let Credentials::OidcAccessToken { idp_name, protocol, token } = &site.connections[0].credentials else {
+    let Credentials::OidcAccessToken { idp_name, protocol, token: TokenSource::Given { token, .. } } =
+        &site.connections[0].credentials
+    else {
         panic!("{:?}", site.connections[0].credentials);
     };
     assert_eq!(
@@ -118,7 +121,8 @@ fn a_good_file_is_resolved() {
         cluster.site.ca_path.as_deref().is_some_and(|path| path.ends_with("ca.pem") && path.is_absolute())
     );
     assert!(
-        matches!(&cluster.credentials, Credentials::BearerToken { token } if token.expose_secret() == "sa-token")
+        matches!(&cluster.credentials, Credentials::BearerToken { token: TokenSource::Given { token, .. } }
+            if token.expose_secret() == "sa-token")
     );
 }
 

@@ -1,16 +1,20 @@
 //! Lists of a Kubernetes API server, page by page, under bounds.
 
+use std::sync::Arc;
+
 use k8s_openapi::{
     ClusterResourceScope, NamespaceResourceScope, Resource, apimachinery::pkg::apis::meta::v1::ListMeta,
 };
 use reqwest::{Client, Request, header::AUTHORIZATION};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
+use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::{
     http::{Answer, named},
     reading::{Fault, FaultClass},
+    tokens::Tokens,
     transport::{Failure, Patience, fault, message_of, sensitive},
 };
 
@@ -21,7 +25,9 @@ const RESTARTS: usize = 3;
 pub(super) struct Cluster<'a> {
     client: Client,
     base: Url,
-    token: &'a SecretString,
+    tokens: Arc<Tokens>,
+    /// The token that took the place of one that was refused.
+    renewed: OnceCell<SecretString>,
     patience: Patience<'a>,
 }
 
@@ -37,14 +43,14 @@ impl<'a> Cluster<'a> {
     pub fn new(
         client: Client,
         auth_url: &str,
-        token: &'a SecretString,
+        tokens: Arc<Tokens>,
         patience: Patience<'a>,
     ) -> Result<Self, Fault> {
         let base = auth_url.parse().map_err(|error| {
             let what = format!("connection to {auth_url}");
             fault(&what, FaultClass::Configuration, format!("`auth_url` is not an address: {error}"))
         })?;
-        Ok(Self { client, base, token, patience })
+        Ok(Self { client, base, tokens, renewed: OnceCell::new(), patience })
     }
 
     /// All objects of a kind in a namespace.
@@ -94,8 +100,7 @@ impl<'a> Cluster<'a> {
             page.query_pairs_mut()
                 .append_pair("limit", &self.patience.limits.page_size.to_string())
                 .extend_pairs(token.iter().map(|token| ("continue", token)));
-            let answer =
-                self.patience.fetch(&self.client, what, || self.request(what, &page), budget).await?;
+            let answer = self.fetch(what, &page, budget).await?;
             budget = budget.saturating_sub(answer.body.len());
             let Page { items: found, metadata } = match answer.status.as_u16() {
                 200 => answer.json::<Page<K>>(what)?,
@@ -115,8 +120,25 @@ impl<'a> Cluster<'a> {
         Err(Failure::garbage(what, why).fault)
     }
 
-    fn request(&self, what: &str, url: &Url) -> Result<Request, Failure> {
-        let bearer = sensitive(&format!("Bearer {}", self.token.expose_secret()))
+    /// Sends a request; a token that is refused is renewed once for the whole connection.
+    async fn fetch(&self, what: &str, url: &Url, budget: usize) -> Result<Answer, Fault> {
+        let token = match self.renewed.get() {
+            Some(renewed) => renewed.clone(),
+            None => self.tokens.get().await?,
+        };
+        let send = async |token: &SecretString| {
+            self.patience.fetch(&self.client, what, || self.request(what, url, token), budget).await
+        };
+        let answer = send(&token).await?;
+        if answer.status.as_u16() != 401 {
+            return Ok(answer);
+        }
+        let other = self.renewed.get_or_try_init(|| self.tokens.instead_of(&token)).await?;
+        if other.expose_secret() == token.expose_secret() { Ok(answer) } else { send(other).await }
+    }
+
+    fn request(&self, what: &str, url: &Url, token: &SecretString) -> Result<Request, Failure> {
+        let bearer = sensitive(&format!("Bearer {}", token.expose_secret()))
             .map_err(|why| Failure::lasting(what, FaultClass::Configuration, why))?;
         let request = self.client.get(url.clone()).header(AUTHORIZATION, bearer);
         request.build().map_err(|error| Failure::broken(what, &error))

@@ -5,20 +5,28 @@
 //! and usage up.
 
 mod client;
+mod offer;
 mod quantity;
 mod quotas;
 mod storage_classes;
 
-use k8s_openapi::api::{core::v1::ResourceQuota, storage::v1::StorageClass};
+use std::sync::Arc;
+
+use k8s_openapi::api::{
+    core::v1::{Node, ResourceQuota},
+    storage::v1::StorageClass,
+};
 use serde_json::Value;
 
 use self::{client::Cluster, quotas::Quotas};
 use crate::{
-    gate::{Gate, Overall},
+    Commons,
+    gate::Gate,
     http::{self, Proxies, Way},
     inventory::{Connection, Credentials, Site},
     limits::Limits,
     reading::{Fault, FaultClass, Item, Listing, Reading, ServiceReading, ServiceType},
+    tokens::Vault,
     transport::{Patience, fault, listing},
 };
 
@@ -28,11 +36,12 @@ pub struct Reader {
     client: Result<reqwest::Client, Fault>,
     limits: Limits,
     gate: Gate,
+    tokens: Arc<Vault>,
 }
 
 impl Reader {
     /// One for each provider. Certificates that cannot be used are told in each reading.
-    pub fn new(site: &Site, limits: Limits, overall: &Overall) -> Self {
+    pub fn new(site: &Site, limits: Limits, commons: &Commons) -> Self {
         let way = Way {
             ca_path: site.ca_path.as_deref(),
             // as for kubectl: where it is given, no other authority is trusted
@@ -40,37 +49,52 @@ impl Reader {
             egress: None,
             proxies: Proxies::of_environment(),
         };
-        Self { client: http::client(&way, limits.connect), gate: Gate::new(&limits, overall), limits }
+        Self {
+            client: http::client(&way, limits.connect),
+            gate: Gate::new(&limits, &commons.requests),
+            tokens: Arc::clone(&commons.tokens),
+            limits,
+        }
     }
 
     /// Reads one connection. Whatever fails is told in the reading.
     pub async fn read(&self, connection: &Connection) -> Reading {
         let namespace = &connection.project_id;
-        let reading = |project, services| Reading {
-            region: connection.region.clone(),
-            project_id: namespace.clone(),
-            project,
-            services,
-        };
-        let (quotas, classes) = match self.cluster(connection) {
-            Err(fault) => return reading(Listing::Unknown(fault.clone()), Listing::Unknown(fault)),
+        let (quotas, classes, nodes) = match self.cluster(connection) {
+            Err(fault) => return Reading::unknown(connection, &fault),
             Ok(cluster) => tokio::join!(
                 cluster.of_namespace::<ResourceQuota>(namespace),
-                cluster.of_cluster::<StorageClass>()
+                cluster.of_cluster::<StorageClass>(),
+                cluster.of_cluster::<Node>(),
             ),
         };
         // An empty list of quotas is no proof that the namespace is there (the server answers so for any name to
         // those who may read everywhere), but a refusal is one that it cannot be used.
-        match (quotas, classes) {
-            (Err(fault), Err(_)) => reading(Listing::Unknown(fault.clone()), Listing::Unknown(fault)),
-            (quotas, classes) => {
-                let quotas = quotas.and_then(|quotas| {
-                    let what = format!("resource quotas of namespace {namespace}");
-                    Quotas::of(&quotas).map_err(|why| fault(&what, FaultClass::Garbage, why.to_string()))
-                });
-                let project = quotas.as_ref().map(|_| project(namespace)).map_err(Fault::clone);
-                reading(listing(project), Listing::Complete(services(connection, &quotas, classes)))
-            }
+        if let (Err(fault), Err(_)) = (&quotas, &classes) {
+            return Reading::unknown(connection, fault);
+        }
+        let offer = vec![
+            (
+                "resource_quotas",
+                listing(quotas.as_ref().map(|all| offer::quotas(all, namespace)).map_err(Fault::clone)),
+            ),
+            (
+                "storage_classes",
+                listing(classes.as_ref().map(|all| offer::storage_classes(all)).map_err(Fault::clone)),
+            ),
+            ("zones", listing(nodes.map(|nodes| offer::zones(&nodes)))),
+        ];
+        let quotas = quotas.and_then(|quotas| {
+            let what = format!("resource quotas of namespace {namespace}");
+            Quotas::of(&quotas).map_err(|why| fault(&what, FaultClass::Garbage, why.to_string()))
+        });
+        let project = quotas.as_ref().map(|_| project(namespace)).map_err(Fault::clone);
+        Reading {
+            region: connection.region.clone(),
+            project_id: namespace.clone(),
+            project: listing(project),
+            services: Listing::Complete(services(connection, &quotas, classes)),
+            offer: Listing::Complete(offer),
         }
     }
 
@@ -80,7 +104,12 @@ impl Reader {
             return Err(fault("login", FaultClass::Configuration, why));
         };
         let patience = Patience::start(&self.limits, &self.gate);
-        Cluster::new(self.client.clone()?, &connection.site.auth_url, token, patience)
+        Cluster::new(
+            self.client.clone()?,
+            &connection.site.auth_url,
+            self.tokens.of(token, &self.limits),
+            patience,
+        )
     }
 }
 

@@ -141,7 +141,7 @@ fn claims(resource: &str) -> Option<(&'static str, Unit)> {
 
 /// Whether an extended resource (`vendor/name`) is a GPU or a part of one (`nvidia.com/mig-1g.5gb`); others are
 /// network cards, FPGAs and the like.
-fn is_gpu(resource: &str) -> bool {
+pub(super) fn is_gpu(resource: &str) -> bool {
     resource.contains('/') && (resource.starts_with("nvidia.com/") || resource.contains("gpu"))
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Catalog(#[serde(deserialize_with = "or_default")] Vec<Service>
 
 #[derive(Debug, Clone, Deserialize)]
 struct Service {
+    #[serde(default, deserialize_with = "or_default")]
+    id: String,
     #[serde(rename = "type", default, deserialize_with = "or_default")]
     kind: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -54,6 +56,22 @@ impl Catalog {
             addresses
         };
         kinds.iter().map(of).find(|found| !found.is_empty()).unwrap_or_default()
+    }
+
+    /// All types of services with an address that the region has on this interface.
+    pub fn all(&self, interface: &str, region: &str) -> Vec<(&str, &str)> {
+        let here = self.0.iter().flat_map(|service| {
+            let endpoints = service.endpoints.iter();
+            let here =
+                endpoints.filter(|endpoint| endpoint.interface == interface && endpoint.serves(region));
+            here.map(|endpoint| (service.kind.as_str(), endpoint.url.as_str()))
+        });
+        here.collect()
+    }
+
+    /// The type of a service.
+    pub fn type_of(&self, id: &str) -> Option<&str> {
+        self.0.iter().find(|service| service.id == id).map(|service| service.kind.as_str())
     }
 
     /// Whether some endpoint serves the region.

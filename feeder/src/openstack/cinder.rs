@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{catalog::below, cloud::Cloud, quota};
-use crate::reading::{Fault, Item};
+use super::{catalog::below, cloud::Cloud, quota::Quotas};
+use crate::reading::Fault;
 
 const FIELDS: &[(&str, &str)] =
     &[("gigabytes", "gigabytes"), ("per_volume_gigabytes", "per_volume_gigabytes"), ("volumes", "volumes")];
@@ -16,10 +16,10 @@ struct Envelope {
 }
 
 /// Gigabytes (GiB, as Cinder counts them) and volumes: limit and usage.
-pub(super) async fn quotas(cloud: &Cloud<'_>, cinder: &Url) -> Result<Vec<Item>, Fault> {
+pub(super) async fn quotas(cloud: &Cloud<'_>, cinder: &Url) -> Result<Quotas, Fault> {
     let project = &cloud.connection.project_id;
     let mut url = below(cinder, &["os-quota-sets", project]);
     url.query_pairs_mut().append_pair("usage", "True");
     let set: Envelope = cloud.get(&url).await?;
-    Ok(quota::items(project, &set.quota_set, FIELDS, "in_use"))
+    Ok(Quotas::of(project, &set.quota_set, FIELDS, "in_use"))
 }

@@ -97,6 +97,28 @@ impl<'a> Cloud<'a> {
         named.into_iter().map(Cow::from).collect()
     }
 
+    /// All services that the region has, by type and public address.
+    pub fn all_services(&self) -> Vec<(&str, Cow<'_, str>)> {
+        let mut all: Vec<(&str, Cow<'_, str>)> = Vec::new();
+        for (kind, address) in self.catalog.all("public", &self.connection.region) {
+            let known = Service::ALL.into_iter().find(|service| service.types().contains(&kind));
+            match known {
+                None => all.push((kind, address.into())),
+                Some(service) if all.iter().any(|(known, _)| *known == service.name()) => {}
+                Some(service) => {
+                    let first = self.addresses(service).into_iter().next();
+                    all.push((service.name(), first.unwrap_or(address.into())));
+                }
+            }
+        }
+        all
+    }
+
+    /// The type of a service of the catalog.
+    pub fn service_type(&self, id: &str) -> Option<&str> {
+        self.catalog.type_of(id)
+    }
+
     /// The address of a service, when it may be asked.
     pub fn asked(&self, service: Service, address: &str) -> Result<Url, Fault> {
         let wrong = |class, why: String| {
@@ -133,8 +155,18 @@ impl<'a> Cloud<'a> {
 
     /// One object.
     pub async fn get<T: DeserializeOwned>(&self, url: &Url) -> Result<T, Refused> {
-        let answer = self.fetch(Method::GET, url, &[], self.patience.limits.bytes).await?;
+        self.get_with(url, &[]).await
+    }
+
+    /// One object, asked for with headers.
+    pub async fn get_with<T: DeserializeOwned>(&self, url: &Url, headers: Headers<'_>) -> Result<T, Refused> {
+        let answer = self.fetch(Method::GET, url, headers, self.patience.limits.bytes).await?;
         Ok(answer.json(&named("GET", url))?)
+    }
+
+    /// What is wrong with an answer.
+    pub fn garbage(url: &Url, why: &str) -> Fault {
+        Failure::garbage(&named("GET", url), why).fault
     }
 
     /// The headers of an object.

@@ -21,7 +21,8 @@ use crate::{
     inventory::{Connection, Credentials},
     limits::Limits,
     reading::{Fault, FaultClass},
-    transport::{Failure, Patience, fault, sensitive},
+    tokens::Vault,
+    transport::{Failure, Patience, fault, sensitive, without},
 };
 
 /// A token that ends within this time is renewed before it is used.
@@ -43,6 +44,7 @@ struct Keystone {
     limits: Limits,
     gate: Arc<Gate>,
     egress: Egress,
+    vault: Arc<Vault>,
     scope: RwLock<Option<Scope>>,
 }
 
@@ -83,7 +85,12 @@ impl fmt::Debug for KeystoneAuth {
 
 impl KeystoneAuth {
     /// For one connection. `/v3` may be missing at the end of the address.
-    pub(super) fn new(connection: &Connection, limits: &Limits, gate: Arc<Gate>) -> Result<Self, Fault> {
+    pub(super) fn new(
+        connection: &Connection,
+        limits: &Limits,
+        gate: Arc<Gate>,
+        vault: Arc<Vault>,
+    ) -> Result<Self, Fault> {
         let auth_url = &connection.site.auth_url;
         let address: Url = auth_url.parse().map_err(|error| {
             fault("auth_url", FaultClass::Configuration, format!("`{auth_url}` is not an address: {error}"))
@@ -97,6 +104,7 @@ impl KeystoneAuth {
             limits: limits.clone(),
             gate,
             egress: Egress::new(&connection.site),
+            vault,
             scope: RwLock::new(None),
         })))
     }
@@ -126,9 +134,21 @@ impl Keystone {
     async fn log_in(&self, client: &Client) -> Result<Scope, Fault> {
         let identity = match &self.credentials {
             Credentials::OidcAccessToken { idp_name, protocol, token } => {
-                by_token(&self.unscoped(client, idp_name, protocol, token).await?)
+                let tokens = self.vault.of(token, &self.limits);
+                let access = tokens.get().await?;
+                let unscoped = match self.unscoped(client, idp_name, protocol, &access).await {
+                    Err(refused) if refused.class == FaultClass::Unauthorized => {
+                        let other = tokens.instead_of(&access).await?;
+                        if other.expose_secret() == access.expose_secret() {
+                            return Err(refused);
+                        }
+                        self.unscoped(client, idp_name, protocol, &other).await
+                    }
+                    unscoped => unscoped,
+                };
+                by_token(&unscoped?)
             }
-            Credentials::BearerToken { token } => by_token(token),
+            Credentials::BearerToken { token } => by_token(&self.vault.of(token, &self.limits).get().await?),
             Credentials::ApplicationCredential { id, secret } => json!({
                 "methods": ["application_credential"],
                 "application_credential": {"id": id, "secret": secret.expose_secret()},
@@ -177,7 +197,7 @@ impl Keystone {
                     "Keystone knows no identity provider `{idp_name}`: correct `identity_providers[].name` in the provider file"
                 );
             }
-            return Err(refused);
+            return Err(without(refused, access_token));
         }
         subject_token(&answer, &what)
     }

@@ -14,6 +14,7 @@ mod keystone;
 mod neutron;
 mod nova;
 mod object_store;
+mod offer;
 mod page;
 mod quota;
 mod service;
@@ -31,12 +32,15 @@ use self::{
     service::Service,
 };
 use crate::{
+    Commons,
     egress::Egress,
-    gate::{Gate, Overall},
+    gate::Gate,
     http::{self, Proxies, Way},
     inventory::{Connection, Site},
     limits::Limits,
+    offer::Lists,
     reading::{Fault, Item, Listing, Reading, ServiceReading, ServiceType},
+    tokens::Vault,
     transport::{Patience, listing},
 };
 
@@ -60,11 +64,12 @@ pub struct Reader {
     egress: Egress,
     limits: Limits,
     gate: Arc<Gate>,
+    tokens: Arc<Vault>,
 }
 
 impl Reader {
     /// One for each provider. Certificates that cannot be used are told in each reading.
-    pub fn new(site: &Site, limits: Limits, overall: &Overall) -> Self {
+    pub fn new(site: &Site, limits: Limits, commons: &Commons) -> Self {
         let egress = Egress::new(site);
         let way = Way {
             ca_path: site.ca_path.as_deref(),
@@ -75,26 +80,31 @@ impl Reader {
         Self {
             client: http::client(&way, limits.connect),
             egress,
-            gate: Arc::new(Gate::new(&limits, overall)),
+            gate: Arc::new(Gate::new(&limits, &commons.requests)),
+            tokens: Arc::clone(&commons.tokens),
             limits,
         }
     }
 
     /// Reads one connection. Whatever fails is told in the reading.
     pub async fn read(&self, connection: &Connection) -> Reading {
-        let reading = |project, services| Reading {
-            region: connection.region.clone(),
-            project_id: connection.project_id.clone(),
-            project,
-            services,
-        };
         match self.open(connection).await {
-            Err(fault) => reading(Listing::Unknown(fault.clone()), Listing::Unknown(fault)),
+            Err(fault) => Reading::unknown(connection, &fault),
             Ok(cloud) => {
                 let lists = async { tokio::join!(identity::project(&cloud), services(&cloud)) };
                 // on the heap: many readings run side by side
                 let (project, services) = Box::pin(lists).await;
-                reading(listing(project), listing(services))
+                let (services, offer) = match services {
+                    Ok((services, offer)) => (Listing::Complete(services), Listing::Complete(offer)),
+                    Err(fault) => (Listing::Unknown(fault.clone()), Listing::Unknown(fault)),
+                };
+                Reading {
+                    region: connection.region.clone(),
+                    project_id: connection.project_id.clone(),
+                    project: listing(project),
+                    services,
+                    offer,
+                }
             }
         }
     }
@@ -109,7 +119,7 @@ impl Reader {
 
     /// Its login alone.
     pub fn auth(&self, connection: &Connection) -> Result<KeystoneAuth, Fault> {
-        KeystoneAuth::new(connection, &self.limits, Arc::clone(&self.gate))
+        KeystoneAuth::new(connection, &self.limits, Arc::clone(&self.gate), Arc::clone(&self.tokens))
     }
 
     async fn open<'a>(&'a self, connection: &'a Connection) -> Result<Cloud<'a>, Fault> {
@@ -119,87 +129,128 @@ impl Reader {
     }
 }
 
-async fn services(cloud: &Cloud<'_>) -> Result<Vec<ServiceReading>, Fault> {
+/// A service of the document, and lists of the offer that it tells.
+type Told = (Option<ServiceReading>, Lists);
+
+async fn services(cloud: &Cloud<'_>) -> Result<(Vec<ServiceReading>, Lists), Fault> {
     cloud.check_region()?;
-    let (compute, network, block_storage, swift) =
-        tokio::join!(compute(cloud), network(cloud), block_storage(cloud), swift(cloud));
-    let mut services: Vec<_> = [compute, network, block_storage].into_iter().flatten().collect();
+    let (compute, network, block_storage, swift, load_balancer, shares, limits) = tokio::join!(
+        compute(cloud),
+        network(cloud),
+        block_storage(cloud),
+        swift(cloud),
+        load_balancer(cloud),
+        shares(cloud),
+        offer::unified_limits(cloud),
+    );
+    let mut services = Vec::new();
+    let mut lists =
+        vec![("services", Listing::Complete(offer::services(cloud))), ("unified_limits", listing(limits))];
+    for (service, offered) in [compute, network, block_storage] {
+        services.extend(service);
+        lists.extend(offered);
+    }
     services.extend(swift);
     services.extend(s3(cloud));
-    Ok(services)
+    lists.extend(load_balancer.into_iter().chain(shares));
+    Ok((services, lists))
 }
 
-async fn compute(cloud: &Cloud<'_>) -> Option<ServiceReading> {
-    let address = first(cloud, Service::Compute)?;
+async fn compute(cloud: &Cloud<'_>) -> Told {
+    let Some(address) = first(cloud, Service::Compute) else { return (None, Lists::new()) };
     let images = async {
         match first(cloud, Service::Image) {
             None => Listing::Absent,
             Some(glance) => {
-                let list = |glance| async move { images::images(cloud, &glance).await };
-                read(cloud, Service::Image, &glance, "v2", list).await
+                let glance = cloud.asked(Service::Image, &glance).map(|address| versioned(&address, "v2"));
+                at(&glance, |glance| images::images(cloud, glance)).await
             }
         }
     };
-    let (flavors, images, quotas) =
-        tokio::join!(
-            read(cloud, Service::Compute, &address, "v2.1", |nova| async move {
-                flavors::flavors(cloud, &nova).await
-            }),
-            images,
-            read(cloud, Service::Compute, &address, "v2.1", |nova| async move {
-                nova::quotas(cloud, &nova).await
-            }),
-        );
-    Some(ServiceReading {
+    let nova = cloud.asked(Service::Compute, &address).map(|address| versioned(&address, "v2.1"));
+    let (flavors, images, quotas, zones) = tokio::join!(
+        at(&nova, |nova| flavors::flavors(cloud, nova)),
+        images,
+        at(&nova, |nova| nova::quotas(cloud, nova)),
+        at(&nova, |nova| offer::zones(cloud, nova)),
+    );
+    let whole = quotas.clone().map(|quotas| quotas.whole);
+    let service = ServiceReading {
         kind: ServiceType::Compute,
         endpoint: endpoint(cloud, &address),
         name: "org.openstack.nova",
-        lists: vec![("flavors", flavors), ("images", images), ("quotas", quotas)],
-    })
+        lists: vec![
+            ("flavors", flavors),
+            ("images", images),
+            ("quotas", quotas.map(|quotas| quotas.document)),
+        ],
+    };
+    (Some(service), vec![("compute_quotas", whole), ("compute_zones", zones)])
 }
 
-async fn network(cloud: &Cloud<'_>) -> Option<ServiceReading> {
-    let address = first(cloud, Service::Network)?;
-    let (networks, quotas) = tokio::join!(
-        read(cloud, Service::Network, &address, "v2.0", |neutron| async move {
-            neutron::networks(cloud, &neutron).await
-        }),
-        read(cloud, Service::Network, &address, "v2.0", |neutron| async move {
-            neutron::quotas(cloud, &neutron).await
-        }),
+async fn network(cloud: &Cloud<'_>) -> Told {
+    let Some(address) = first(cloud, Service::Network) else { return (None, Lists::new()) };
+    let neutron = cloud.asked(Service::Network, &address).map(|address| versioned(&address, "v2.0"));
+    let (networks, quotas, zones) = tokio::join!(
+        at(&neutron, |neutron| neutron::networks(cloud, neutron)),
+        at(&neutron, |neutron| neutron::quotas(cloud, neutron)),
+        at(&neutron, |neutron| offer::network_zones(cloud, neutron)),
     );
-    Some(ServiceReading {
+    let whole = quotas.clone().map(|quotas| quotas.whole);
+    let service = ServiceReading {
         kind: ServiceType::Network,
         endpoint: endpoint(cloud, &address),
         name: "org.openstack.neutron",
-        lists: vec![("networks", networks), ("quotas", quotas)],
-    })
+        lists: vec![("networks", networks), ("quotas", quotas.map(|quotas| quotas.document))],
+    };
+    (Some(service), vec![("network_quotas", whole), ("network_zones", zones)])
 }
 
-async fn block_storage(cloud: &Cloud<'_>) -> Option<ServiceReading> {
-    let address = first(cloud, Service::BlockStorage)?;
-    let list = |cinder| async move { cinder::quotas(cloud, &cinder).await };
-    let quotas = read(cloud, Service::BlockStorage, &address, "v3", list).await;
-    Some(ServiceReading {
+async fn block_storage(cloud: &Cloud<'_>) -> Told {
+    let Some(address) = first(cloud, Service::BlockStorage) else { return (None, Lists::new()) };
+    let cinder = cloud.asked(Service::BlockStorage, &address).map(|address| versioned(&address, "v3"));
+    let (quotas, types, zones) = tokio::join!(
+        at(&cinder, |cinder| cinder::quotas(cloud, cinder)),
+        at(&cinder, |cinder| offer::volume_types(cloud, cinder)),
+        at(&cinder, |cinder| offer::zones(cloud, cinder)),
+    );
+    let whole = quotas.clone().map(|quotas| quotas.whole);
+    let service = ServiceReading {
         kind: ServiceType::BlockStorage,
         endpoint: endpoint(cloud, &address),
         name: "org.openstack.cinder",
-        lists: vec![("quotas", quotas)],
-    })
+        lists: vec![("quotas", quotas.map(|quotas| quotas.document))],
+    };
+    let lists =
+        vec![("block_storage_quotas", whole), ("block_storage_zones", zones), ("volume_types", types)];
+    (Some(service), lists)
 }
 
 async fn swift(cloud: &Cloud<'_>) -> Option<ServiceReading> {
     let address = first(cloud, Service::ObjectStore)?;
-    let quotas = match cloud.asked(Service::ObjectStore, &address) {
-        Ok(account) => listing(object_store::swift_quotas(cloud, &account).await),
-        Err(fault) => Listing::Unknown(fault),
-    };
+    let account = cloud.asked(Service::ObjectStore, &address);
     Some(ServiceReading {
         kind: ServiceType::ObjectStore,
         endpoint: endpoint(cloud, &address),
         name: "org.openstack.swift",
-        lists: vec![("quotas", quotas)],
+        lists: vec![("quotas", at(&account, |account| object_store::swift_quotas(cloud, account)).await)],
     })
+}
+
+async fn load_balancer(cloud: &Cloud<'_>) -> Lists {
+    let Some(address) = first(cloud, Service::LoadBalancer) else { return Lists::new() };
+    let octavia = cloud.asked(Service::LoadBalancer, &address).map(|address| versioned(&address, "v2"));
+    vec![("load_balancer_quotas", at(&octavia, |octavia| offer::load_balancer_quotas(cloud, octavia)).await)]
+}
+
+async fn shares(cloud: &Cloud<'_>) -> Lists {
+    let Some(address) = first(cloud, Service::SharedFileSystem) else { return Lists::new() };
+    let manila = cloud.asked(Service::SharedFileSystem, &address).map(|address| versioned(&address, "v2"));
+    let (quotas, types) = tokio::join!(
+        at(&manila, |manila| offer::share_quotas(cloud, manila)),
+        at(&manila, |manila| offer::share_types(cloud, manila)),
+    );
+    vec![("shared_file_system_quotas", quotas), ("share_types", types)]
 }
 
 /// S3 endpoints are told to others and never asked.
@@ -222,16 +273,13 @@ fn endpoint(cloud: &Cloud<'_>, address: &str) -> String {
     without_project(address, &cloud.connection.project_id).to_owned()
 }
 
-/// Reads a list at the root of an API.
-async fn read<F: Future<Output = Items>>(
-    cloud: &Cloud<'_>,
-    service: Service,
-    address: &str,
-    version: &str,
-    list: impl FnOnce(Url) -> F,
-) -> Listing<Vec<Item>> {
-    match cloud.asked(service, address) {
-        Ok(address) => listing(list(versioned(&address, version)).await),
-        Err(fault) => Listing::Unknown(fault),
+/// Reads a list at the root of an API, when there is one that may be asked.
+async fn at<'u, T, F: Future<Output = Result<T, Fault>>>(
+    root: &'u Result<Url, Fault>,
+    list: impl FnOnce(&'u Url) -> F,
+) -> Listing<T> {
+    match root {
+        Ok(root) => listing(list(root).await),
+        Err(fault) => Listing::Unknown(fault.clone()),
     }
 }

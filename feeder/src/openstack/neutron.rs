@@ -7,7 +7,7 @@ use url::Url;
 use super::{
     catalog::below,
     cloud::Cloud,
-    quota,
+    quota::Quotas,
     tolerant::{item, number, text},
 };
 use crate::reading::{Fault, Item};
@@ -84,7 +84,7 @@ fn document(network: Network, project: &str) -> Item {
 }
 
 /// Floating IPs, networks, ports, security groups and their rules: limit and usage.
-pub(super) async fn quotas(cloud: &Cloud<'_>, neutron: &Url) -> Result<Vec<Item>, Fault> {
+pub(super) async fn quotas(cloud: &Cloud<'_>, neutron: &Url) -> Result<Quotas, Fault> {
     let project = &cloud.connection.project_id;
     let with_usage = cloud.get::<Envelope>(&below(neutron, &["quotas", project, "details"])).await;
     let set = match with_usage {
@@ -94,5 +94,5 @@ pub(super) async fn quotas(cloud: &Cloud<'_>, neutron: &Url) -> Result<Vec<Item>
         }
         set => set?,
     };
-    Ok(quota::items(project, &set.quota, FIELDS, "used"))
+    Ok(Quotas::of(project, &set.quota, FIELDS, "used"))
 }

@@ -28,6 +28,30 @@ pub(super) fn items(
         .collect()
 }
 
+/// What a service says of quotas: as the document has them, and all of it.
+#[derive(Debug, Clone)]
+pub(super) struct Quotas {
+    pub document: Vec<Item>,
+    pub whole: Vec<Item>,
+}
+
+impl Quotas {
+    /// See [`items`] and [`whole_set`].
+    pub fn of(project: &str, set: &Map<String, Value>, fields: &[(&str, &str)], used: &str) -> Self {
+        Self { document: items(project, set, fields, used), whole: whole_set(project, set, used) }
+    }
+}
+
+/// A whole quota set with its usage, in the cloud's own names: what v1 has no field for.
+pub(super) fn whole_set(project: &str, set: &Map<String, Value>, used: &str) -> Vec<Item> {
+    let fields: Vec<_> = set
+        .iter()
+        .filter(|(name, _)| *name != "id")
+        .map(|(name, _)| (name.as_str(), name.as_str()))
+        .collect();
+    items(project, set, &fields, used)
+}
+
 /// One quota; none when it says nothing.
 pub(super) fn item(project: &str, usage: bool, values: Vec<(String, Value)>) -> Option<Item> {
     let head = [("project".to_owned(), project.into()), ("usage".to_owned(), Value::Bool(usage))];

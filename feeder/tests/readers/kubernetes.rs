@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use feeder::{
-    Overall,
+    Commons,
     inventory::{Connection, Credentials, ProviderKind},
     kubernetes::Reader,
     limits::Limits,
@@ -40,7 +40,7 @@ fn connection(server: &MockServer, namespace: &str) -> Connection {
 }
 
 fn reader(connection: &Connection, limits: Limits) -> Reader {
-    Reader::new(&connection.site, limits, &Overall::default())
+    Reader::new(&connection.site, limits, &Commons::default())
 }
 
 async fn read(server: &MockServer, namespace: &str) -> Reading {

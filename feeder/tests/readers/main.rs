@@ -5,6 +5,8 @@ mod hostile;
 #[cfg(test)]
 mod kubernetes;
 #[cfg(test)]
+mod offer;
+#[cfg(test)]
 mod openstack;
 #[cfg(test)]
 mod openstack_faults;
@@ -12,3 +14,5 @@ mod openstack_faults;
 mod openstack_login;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tokens;

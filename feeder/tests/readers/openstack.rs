@@ -1,7 +1,7 @@
 //! What an OpenStack project says, as captured from Zed's services.
 
 use feeder::{
-    Overall,
+    Commons,
     inventory::{Connection, Credentials, ProviderKind},
     limits::Limits,
     openstack::Reader,
@@ -42,6 +42,8 @@ impl Cloud {
             "networks",
             "network-quota",
             "volume-quota",
+            "volume-types",
+            "compute-zones",
         ] {
             cloud.mount(&cloud.capture(capture)).await;
         }
@@ -105,7 +107,7 @@ impl Cloud {
 }
 
 pub fn reader(connection: &Connection, limits: Limits) -> Reader {
-    Reader::new(&connection.site, limits, &Overall::default())
+    Reader::new(&connection.site, limits, &Commons::default())
 }
 
 pub fn token(id: &str, code: u16, body: &Value) -> ResponseTemplate {

@@ -154,3 +154,10 @@ impl Connection {
         self.held -= part;
     }
 }
+
+/// A line of what the system says of a process's memory, KiB.
+pub fn memory_kib(pid: u32, line: &str) -> Result<u64, Box<dyn std::error::Error>> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let found = status.lines().find_map(|found| found.strip_prefix(line)).ok_or("no such line")?;
+    Ok(found.trim().trim_end_matches("kB").trim().parse()?)
+}

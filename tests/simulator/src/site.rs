@@ -22,11 +22,13 @@ pub struct Settings {
     pub show_flavor_access: bool,
     /// Seconds that a Keystone token lives.
     pub token_ttl: i64,
+    /// What the catalog says in place of the right address, by type of service.
+    pub catalog: HashMap<String, String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { page_size: 1000, show_flavor_access: true, token_ttl: 4 * 3600 }
+        Self { page_size: 1000, show_flavor_access: true, token_ttl: 4 * 3600, catalog: HashMap::new() }
     }
 }
 

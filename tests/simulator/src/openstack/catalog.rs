@@ -26,12 +26,14 @@ const SERVICES: [Service; 7] = [
 
 /// What a token for this project says about where everything is.
 pub(super) fn catalog(site: &Site, project: &str) -> Value {
-    let provider = site.provider();
+    let (provider, settings) = (site.provider(), site.settings());
     let services = SERVICES.iter().filter_map(|(kind, name, has, url)| {
         let regions = provider.regions.iter().filter(|r| provider.cloud(&r.name).is_some_and(has));
         let endpoints: Vec<Value> = regions
             .flat_map(|region| {
-                let url = url(Endpoints { root: site.root(), region: &region.name }, project);
+                let told = settings.catalog.get(*kind).cloned();
+                let url = told
+                    .unwrap_or_else(|| url(Endpoints { root: site.root(), region: &region.name }, project));
                 ["admin", "internal", "public"].map(|interface| {
                     json!({
                         "id": stable_id(&[site.root(), &region.name, kind, interface]),

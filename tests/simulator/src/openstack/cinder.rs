@@ -17,6 +17,7 @@ pub(super) fn router() -> Router<Sites> {
     Router::new()
         .route(&format!("{V}/os-quota-sets/{{id}}"), get(quota))
         .route(&format!("{V}/types"), get(types))
+        .route(&format!("{V}/os-availability-zone"), get(zones))
         .route(&format!("{V}/limits"), get(limits))
 }
 
@@ -91,6 +92,11 @@ async fn types(member: Member, Path(of): Path<Of>) -> Response {
         })
         .collect();
     answer(&json!({ "volume_types": types }))
+}
+
+async fn zones(member: Member, Path(of): Path<Of>) -> Response {
+    let zone = json!({ "zoneName": "nova", "zoneState": { "available": true } });
+    foreign(&member, &of).unwrap_or_else(|| answer(&json!({ "availabilityZoneInfo": [zone] })))
 }
 
 async fn limits(member: Member, Path(of): Path<Of>) -> Response {

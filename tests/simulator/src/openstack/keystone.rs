@@ -29,6 +29,8 @@ pub(super) fn router() -> Router<Sites> {
         .route("/{site}/identity/v3/auth/catalog", get(own_catalog))
         .route("/{site}/identity/v3/projects/{id}", get(project))
         .route("/{site}/identity/v3/regions", get(regions))
+        .route("/{site}/identity/v3/registered_limits", get(registered_limits))
+        .route("/{site}/identity/v3/limits", get(limits))
 }
 
 /// A request with any token of this site.
@@ -308,4 +310,21 @@ async fn regions(known: Known) -> Response {
         })
         .collect();
     listed(&known.site, "regions", &items)
+}
+
+/// Two of Nova's resources in every region, as a cloud with unified limits registers them.
+async fn registered_limits(known: Known) -> Response {
+    let service = super::stable_id(&[known.site.root(), "compute"]);
+    let limit = |name: &str, limit: i64| {
+        json!({
+            "id": super::stable_id(&[known.site.root(), name]), "resource_name": name, "service_id": service, "region_id": null,
+            "default_limit": limit, "description": null,
+        })
+    };
+    listed(&known.site, "registered_limits", &[limit("servers", 10), limit("class:VCPU", 20)])
+}
+
+/// No project has a limit of its own.
+async fn limits(known: Known) -> Response {
+    listed(&known.site, "limits", &[])
 }

@@ -19,6 +19,7 @@ pub(super) fn router() -> Router<Sites> {
         .route(&format!("{V}/networks.json"), get(networks))
         .route(&format!("{V}/networks/{{id}}"), get(one))
         .route(&format!("{V}/extensions"), get(extensions))
+        .route(&format!("{V}/availability_zones"), get(zones))
         .route(&format!("{V}/quotas/{{id}}"), get(quota))
         .route(&format!("{V}/quotas/{{id}}/details"), get(details))
         .route(&format!("{V}/quotas/{{id}}/details.json"), get(details))
@@ -124,6 +125,11 @@ async fn one(member: Member, Path(Id { id }): Path<Id>) -> Response {
         Some(network) => reply(StatusCode::OK, &json!({ "network": network })),
         None => error(StatusCode::NOT_FOUND, "NetworkNotFound", &format!("Network {id} could not be found.")),
     }
+}
+
+async fn zones(_: Member) -> Response {
+    let zone = |resource: &str| json!({ "name": "nova", "resource": resource, "state": "available" });
+    reply(StatusCode::OK, &json!({ "availability_zones": [zone("network"), zone("router")] }))
 }
 
 async fn extensions(_: Member) -> Response {
