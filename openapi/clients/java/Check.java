@@ -238,6 +238,22 @@ public final class Check {
         same(gone.getDetail(), "Provider with uid '" + created.getUid() + "' not found");
     }
 
+    private static void readsWhatChanged() throws Exception {
+        ChangesApi changes = new ChangesApi(client(adminToken));
+        var first = ChangesApi.APIListChangesRequest.newBuilder().after(0).limit(1).build();
+        Changes page = changes.listChanges(first);
+        Change change = page.getChanges().get(0);
+        same(change.getRevision(), 1);
+        same(page.getNext(), 1);
+        NodeChange provider = change.getNodes().get(0);
+        same(provider.getAction(), NodeAction.CREATED);
+        same(provider.getKind(), "Provider");
+        Changes history = new ProvidersApi(client(adminToken)).getProviderHistory(provider.getUid(), null, null, null);
+        same(history.getChanges().get(0).getNodes(), List.of(provider));
+        var far = ChangesApi.APIListChangesRequest.newBuilder().after(1_000_000_000).build();
+        same(refused(() -> changes.listChanges(far), 410, ChangesGone.class).getKeptAfter(), 0);
+    }
+
     private static void handles401() throws Exception {
         ProvidersApi stranger = new ProvidersApi(client("not-a-token"));
         var all = ProvidersApi.APIListProvidersRequest.newBuilder().build();
@@ -277,6 +293,7 @@ public final class Check {
         check("asks again for nothing when nothing changed", Check::asksAgainForNothing);
         check("patches a description and back, not over somebody else's change", Check::patches);
         check("creates and deletes a provider; 409 and 404", Check::createsAndDeletes);
+        check("reads what changed, and what one was; 410", Check::readsWhatChanged);
         check("handles 401", Check::handles401);
         check("handles 403", Check::handles403);
         check("handles 422 of parameters and bodies", Check::handles422);

@@ -7,12 +7,13 @@ from typing import Any, TypeVar, cast
 
 import jsonschema
 from fedreg import AuthenticatedClient, Client, models
+from fedreg.api.changes import list_changes
 from fedreg.api.compute_quotas import get_compute_quota
 from fedreg.api.flavors import get_flavor, list_flavors
 from fedreg.api.images import get_image
 from fedreg.api.networks import get_network
 from fedreg.api.projects import list_projects
-from fedreg.api.providers import create_provider, delete_provider, get_provider, list_providers, patch_provider
+from fedreg.api.providers import create_provider, delete_provider, get_provider, get_provider_history, list_providers, patch_provider
 from fedreg.types import UNSET, Response
 
 DEMO = json.loads(sys.argv[1])
@@ -189,6 +190,19 @@ def creates_and_deletes() -> None:
     assert gone.detail == f"Provider with uid '{created.uid}' not found"
 
 
+def reads_what_changed() -> None:
+    page = answer(list_changes.sync_detailed(client=admin, after=0, limit=1), 200, models.Changes)
+    (change,) = page.changes
+    assert change.revision == page.next_ == 1 and change.who.endswith(" administrator") and change.what.startswith("POST Provider")
+    provider = change.nodes[0]
+    assert (provider.action, provider.kind) == (models.NodeAction.CREATED, "Provider") and change.relations
+    history = answer(get_provider_history.sync_detailed(provider.uid, client=admin), 200, models.Changes)
+    assert history.changes[0].nodes == [provider]
+    assert history.changes[0].nodes[0].fields["name"].new and history.changes[0].nodes[0].fields["name"].old is UNSET
+    gone = answer(list_changes.sync_detailed(client=admin, after=10**9), 410, models.ChangesGone)
+    assert (gone.kept_after, gone.last >= page.last) == (0, True)
+
+
 def who_is_not_known_is_401() -> None:
     response = list_providers.sync_detailed(client=stranger)
     assert answer(response, 401, models.ApiError).detail and response.headers["www-authenticate"].startswith("Bearer")
@@ -215,9 +229,17 @@ def every_answer_is_as_described() -> None:
     schemas = {"components": OPENAPI["components"]}
     validators: dict[str, Any] = {}
     with_token, without = reader.get_httpx_client(), nobody.get_httpx_client()
-    for path in [path for path in OPENAPI["paths"] if not path.endswith("}")]:
+
+    def shape(path: str) -> Any:
         shape = OPENAPI["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-        validator = validators.setdefault(path, jsonschema.Draft202012Validator({**schemas, **shape}))
+        return validators.setdefault(path, jsonschema.Draft202012Validator({**schemas, **shape}))
+
+    changes = admin.get_httpx_client()
+    shape("/changes").validate(changes.get("/changes").raise_for_status().json())
+    history = "/providers/{provider_uid}/history"
+    shape(history).validate(changes.get(history.format(provider_uid=openstack().uid)).raise_for_status().json())
+    for path in [path for path in OPENAPI["paths"] if "{" not in path and path != "/changes"]:
+        validator = shape(path)
         for http in with_token, without:
             for conn in "false", "true":
                 validator.validate(http.get(path, params={"with_conn": conn}).raise_for_status().json())
@@ -233,6 +255,7 @@ check("follows to quotas", follows_to_quotas)
 check("asks again for nothing when nothing changed", what_did_not_change_is_304)
 check("patches a description and back, not over somebody else's change", patches)
 check("creates and deletes a provider; 409 and 404", creates_and_deletes)
+check("reads what changed, and what one was; 410", reads_what_changed)
 check("handles 401", who_is_not_known_is_401)
 check("handles 403", who_may_not_is_403)
 check("handles 422 of parameters and bodies", what_is_wrong_is_422)

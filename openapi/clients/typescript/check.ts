@@ -210,6 +210,20 @@ await check("creates and deletes a provider; 409 and 404", async () => {
   assert.equal(gone.detail, `Provider with uid '${created.uid}' not found`);
 });
 
+await check("reads what changed, and what one was; 410", async () => {
+  const page = good(await admin.GET("/changes", { params: { query: { after: 0, limit: 1 } } }));
+  assert.ok(typeof page !== "string", "the stream is only for who asks for it");
+  const change = first(page.changes);
+  assert.deepEqual([change.revision, page.next], [1, 1]);
+  const provider = first(change.nodes);
+  assert.deepEqual([provider.action, provider.kind], ["created", "Provider"]);
+  const path = { provider_uid: provider.uid };
+  const history = good(await admin.GET("/providers/{provider_uid}/history", { params: { path } }));
+  assert.deepEqual(first(history.changes).nodes, [provider]);
+  const gone = bad(await admin.GET("/changes", { params: { query: { after: 1e9 } } }), 410);
+  assert.ok("kept_after" in gone && gone.kept_after === 0);
+});
+
 await check("handles 401", async () => {
   const answer = await stranger.GET("/providers/");
   assert.ok(bad(answer, 401).detail);

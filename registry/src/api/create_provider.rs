@@ -23,7 +23,7 @@ pub(super) async fn create_provider(
     let reading = document::Reading { lenient: app.options.lenient_documents };
     let schema = app.federation.snapshot().graph.schema;
     let document = Arc::new(document::provider(schema, &json, reading, &[])?);
-    let what = format!("POST provider {}", document.get(schema, "name").as_str().unwrap_or_default());
+    let what = format!("POST Provider {}", document.get(schema, "name").as_str().unwrap_or_default());
     let done = app
         .federation
         .write(caller.author(what), move |snapshot, fresh| {

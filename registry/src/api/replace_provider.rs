@@ -25,7 +25,7 @@ pub(super) async fn replace_provider(
     let reading = document::Reading { lenient: app.options.lenient_documents };
     let written = app
         .federation
-        .write(caller.author(format!("PUT provider {uid}")), move |snapshot, fresh| {
+        .write(caller.author(format!("PUT Provider {uid}")), move |snapshot, fresh| {
             let graph = &snapshot.graph;
             let stored = find(snapshot, Kind::Provider, &uid);
             let projects = stored.as_ref().ok().into_iter().flat_map(|id| graph.neighbours(*id, "projects"));

@@ -285,3 +285,25 @@ async fn p25_uuids_are_kept_as_written_and_names_of_flavors_may_repeat() {
     assert_eq!(registry.only(&format!("/projects?uuid={dashed}")).await["name"], "p");
     assert_eq!(registry.only(&format!("/projects?uuid={bare}")).await["name"], "q");
 }
+
+/// What the API's page offers to send is good as it stands.
+#[tokio::test]
+async fn p12_the_examples_of_the_openapi_document_work() {
+    let registry = Registry::start().await;
+    let document = registry::api::openapi("/api/v1").unwrap();
+    let example = |place: &str| {
+        let place =
+            format!("/paths/{}/requestBody/content/application~1json/example", place.replace(' ', "/"));
+        document.pointer(&place).unwrap_or_else(|| panic!("no example at {place}")).clone()
+    };
+    let provider = registry.post(&example("~1providers~1 post")).await;
+    let (status, body) = registry.put(&provider, &example("~1providers~1{provider_uid} put")).await;
+    assert_eq!(status, StatusCode::NOT_MODIFIED, "{body}");
+    for entity in schema::Schema::get().entities.iter().filter(|entity| entity.decl.v1) {
+        let path = entity.decl.path;
+        let item = registry.only(&format!("/{path}")).await;
+        let body = example(&format!("~1{path}~1{{{}}} patch", entity.decl.uid_name));
+        let (status, patched) = registry.patch(&format!("/{path}/{}", uid(&item)), &body).await;
+        assert_eq!((status, &patched["description"]), (StatusCode::OK, &body["description"]), "{path}");
+    }
+}

@@ -95,7 +95,7 @@ pub(super) fn add(shapes: &mut Named) {
 /// `GET /changes`
 pub(super) fn all() -> Operation {
     let operation = OperationBuilder::new().operation_id(Some("list_changes")).tag(TAG);
-    let doc = "Administrators only. With `Accept: text/event-stream` the changes follow as server-sent events, as they \
+    let doc = "Administrators only. With `Accept: text/event-stream` alone the changes follow as server-sent events, as they \
                happen: `id` is the revision, `data` a Change, `Last-Event-ID` goes on where a stream broke off, and an \
                event `gone` (a ChangesGone without `detail`) says that the log lost what comes next. Without `after` \
                a stream begins now, a page at the oldest change that is kept.";

@@ -4,6 +4,7 @@
 mod answers;
 mod bodies;
 mod changes;
+mod example;
 mod names;
 mod parts;
 mod paths;

@@ -54,7 +54,7 @@ fn for_audience(name: &str, audience: Audience) -> String {
 }
 
 /// `ComputeService` -> `compute_service`, `SLA` -> `sla`.
-fn snake(name: &str) -> String {
+pub(super) fn snake(name: &str) -> String {
     let mut out = String::new();
     let mut before = false;
     for c in name.chars() {

@@ -1,7 +1,7 @@
 //! The operations: the same five for each entity, two more for providers, and the change log.
 
 use super::{
-    changes, names,
+    changes, example, names,
     parts::{self, Part, list, named, text},
     responses::{self, entities, error, gone, header, unchanged},
 };
@@ -12,6 +12,7 @@ use crate::{
     schema::{EntityInfo, Schema},
     view::Audience,
 };
+use serde_json::Value as Json;
 use utoipa::openapi::{
     Content, HttpMethod, ObjectBuilder, PathItem, Paths, PathsBuilder, Required, SecurityRequirement,
     path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
@@ -29,8 +30,8 @@ pub(super) fn all(schema: &Schema) -> Paths {
         single.patch = Some(patch(entity));
         single.delete = Some(delete(entity));
         if entity.kind == Kind::Provider {
-            all.post = Some(create(entity));
-            single.put = Some(replace(entity));
+            all.post = Some(create(schema, entity));
+            single.put = Some(replace(schema, entity));
         }
         let one = format!("{path}{{{}}}", entity.decl.uid_name);
         let history = PathItem::new(HttpMethod::Get, changes::of_one(entity));
@@ -68,10 +69,10 @@ fn writing(entity: &EntityInfo, verb: &str, summary: &str) -> OperationBuilder {
 }
 
 /// Writes with a body.
-fn saying(entity: &EntityInfo, verb: &str, summary: &str, shape: &str) -> OperationBuilder {
-    let body = RequestBodyBuilder::new()
-        .content("application/json", Content::new(Some(named(shape))))
-        .required(Some(Required::True));
+fn saying(entity: &EntityInfo, verb: &str, summary: &str, shape: &str, example: Json) -> OperationBuilder {
+    let mut content = Content::new(Some(named(shape)));
+    content.example = Some(example);
+    let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
     responses::of_bodies(writing(entity, verb, summary)).request_body(Some(body.build()))
 }
 
@@ -153,7 +154,7 @@ fn get(entity: &EntityInfo) -> Operation {
 fn patch(entity: &EntityInfo) -> Operation {
     let shape = named(&names::plain(entity, Audience::Private));
     let summary = format!("Set attributes of one {}", entity.decl.name);
-    saying(entity, "patch", &summary, &names::patch(entity))
+    saying(entity, "patch", &summary, &names::patch(entity), example::patch())
         .parameter(uid(entity))
         .response("200", entities("The entity as it is now.", shape))
         .response("304", unchanged("It was so already."))
@@ -168,22 +169,34 @@ fn delete(entity: &EntityInfo) -> Operation {
         .build()
 }
 
-fn create(entity: &EntityInfo) -> Operation {
+fn create(schema: &Schema, entity: &EntityInfo) -> Operation {
     let shape = named(&names::extended(entity, Audience::Private));
     let created = entities("The provider.", shape).header("Location", header("Its path."));
-    saying(entity, "create", "Add a provider with all below it", &names::create(entity))
-        .response("201", created)
-        .build()
+    saying(
+        entity,
+        "create",
+        "Add a provider with all below it",
+        &names::create(entity),
+        example::provider(schema),
+    )
+    .response("201", created)
+    .build()
 }
 
-fn replace(entity: &EntityInfo) -> Operation {
+fn replace(schema: &Schema, entity: &EntityInfo) -> Operation {
     let shape = named(&names::extended(entity, Audience::Private));
-    saying(entity, "replace", "Make a provider equal to a document", &names::create(entity))
-        .parameter(uid(entity))
-        .response("200", entities("The provider as it is now.", shape))
-        .response("304", unchanged("It was equal already."))
-        .response("404", error("No provider has this uid."))
-        .build()
+    saying(
+        entity,
+        "replace",
+        "Make a provider equal to a document",
+        &names::create(entity),
+        example::provider(schema),
+    )
+    .parameter(uid(entity))
+    .response("200", entities("The provider as it is now.", shape))
+    .response("304", unchanged("It was equal already."))
+    .response("404", error("No provider has this uid."))
+    .build()
 }
 
 fn special(kind: Kind) -> &'static [(&'static str, &'static str)] {

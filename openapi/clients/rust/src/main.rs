@@ -256,6 +256,20 @@ impl Clients {
         Ok(())
     }
 
+    async fn reads_what_changed(&self) -> Outcome {
+        let page = self.admin.list_changes().after(0_u64).send().await?.into_inner();
+        let change = page.changes.first().ok_or("no changes")?;
+        same!(change.revision, 1);
+        let provider = change.nodes.first().ok_or("no nodes")?;
+        same!((provider.action, provider.kind.as_str()), (types::NodeAction::Created, "Provider"));
+        let history = self.admin.get_provider_history().provider_uid(&provider.uid).send().await?.into_inner();
+        let told = history.changes.first().and_then(|change| change.nodes.first()).ok_or("no history")?;
+        same!((&told.uid, told.fields.contains_key("name")), (&provider.uid, true));
+        let gone = self.admin.list_changes().after(1_000_000_000_u64).send().await;
+        expect!(text(refused(gone, 410)?)?.contains("not kept"), "what is kept");
+        Ok(())
+    }
+
     async fn handles_401(&self) -> Outcome {
         expect!(!text(refused(self.stranger.list_providers().send().await, 401)?)?.is_empty(), "a detail");
         Ok(())
@@ -332,6 +346,7 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         ("asks again for nothing when nothing changed", all.asks_again_for_nothing().await),
         ("patches a description and back, not over somebody else's change", all.patches().await),
         ("creates and deletes a provider; 409 and 404", all.creates_and_deletes().await),
+        ("reads what changed, and what one was; 410", all.reads_what_changed().await),
         ("handles 401", all.handles_401().await),
         ("handles 403", all.handles_403().await),
         ("handles 422 of parameters and bodies", all.handles_422().await),

@@ -29,12 +29,16 @@ const LONGEST: Duration = Duration::from_hours(1);
 /// How soon it shall come again.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Whether a request asks for events.
+/// Whether a request asks for events. One that takes pages as well, as generated clients say, gets a page.
 pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepted.flat_map(|value| value.split(',')).any(|range| {
-        range.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("text/event-stream"))
-    })
+    let ranges = accepted.flat_map(|value| value.split(',')).filter_map(|range| range.split(';').next());
+    let (mut events, mut pages) = (false, false);
+    for media in ranges.map(str::trim) {
+        events |= media.eq_ignore_ascii_case("text/event-stream");
+        pages |= media.eq_ignore_ascii_case("application/json");
+    }
+    events && !pages
 }
 
 /// All changes after the last event that the client had, else after the revision that it asks for, else from now on.
