@@ -2,7 +2,7 @@
 
 use crate::{
     api::{self, App, Options, Readiness, Throttle, server},
-    auth::{Authenticator, Clock, IssuerProblem, SystemClock},
+    auth::{Authenticator, Clock, IssuerProblem, Policy, PolicyError, SystemClock},
     federation::{Federation, OpenError},
     settings::{Settings, StoreSettings},
     store::{Store, StoreError, embedded::Embedded, neo4j::Neo4j},
@@ -64,6 +64,9 @@ pub enum StartError {
     /// TLS of this process.
     #[error(transparent)]
     Certificate(#[from] server::TlsError),
+    /// The policy.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// Metrics.
     #[error("metrics cannot be recorded: {0}")]
     Metrics(String),
@@ -93,6 +96,7 @@ impl From<&Settings> for Options {
             proxies: settings.proxies.clone(),
             cors: settings.cors.clone(),
             tls: settings.tls.is_some(),
+            policy: settings.auth.policy.is_some(),
         }
     }
 }
@@ -137,7 +141,14 @@ impl Service {
             Arc::new(Federation::new(Schema::get(), store, Utc::now, seed, limits.answer_cache_bytes));
         first_load(&federation, &backing).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let authenticator = Authenticator::new(&settings.auth, Arc::clone(&clock))?;
+        let mut authenticator = Authenticator::new(&settings.auth, Arc::clone(&clock))?;
+        if let Some(policy) = &settings.auth.policy {
+            let policy = Arc::new(Policy::new(policy, Arc::clone(&clock))?);
+            if let Err(problem) = policy.check().await {
+                tracing::error!("{problem}");
+            }
+            authenticator = authenticator.with_policy(policy);
+        }
         if let Err(problems) = authenticator.check().await {
             if settings.auth.issuers_required_at_start {
                 return Err(StartError::Issuers(problems));
@@ -170,6 +181,10 @@ impl Service {
 
     /// Answers until told to stop; then stops being ready, lets requests end, and returns.
     pub async fn run(self, stop: CancellationToken) {
+        if let Some(policy) = self.app.authenticator.policy().cloned() {
+            let stop = stop.clone();
+            tokio::spawn(async move { policy.keep_current(stop).await });
+        }
         if let Some(tls) = self.tls.clone() {
             let stop = stop.clone();
             tokio::spawn(async move { tls.keep_current(stop).await });

@@ -4,7 +4,7 @@ use super::{Config, failed, print, settings};
 use clap::Args;
 use registry::{
     audit::audit,
-    auth::{Authenticator, SystemClock},
+    auth::{Authenticator, Policy, PolicySettings, SystemClock},
     graph::Graph,
     service::open_store,
     settings::{Loaded, Settings, StoreSettings},
@@ -72,6 +72,9 @@ async fn check(loaded: &Loaded) -> bool {
     };
     say("store", store(&loaded.settings).await);
     say("issuers", issuers(&loaded.settings).await);
+    if let Some(settings) = &loaded.settings.auth.policy {
+        say("policy", policy(settings).await);
+    }
     match loaded.section::<feeder::Settings>("feeder") {
         Ok(feeder) => {
             say("provider files", provider_files(&feeder));
@@ -136,6 +139,16 @@ fn provider_files(settings: &feeder::Settings) -> Result<String, String> {
     } else {
         Err(inventory.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     }
+}
+
+async fn policy(settings: &PolicySettings) -> Result<String, String> {
+    let policy = Policy::new(settings, Arc::new(SystemClock::new())).map_err(|error| error.to_string())?;
+    policy.check().await?;
+    Ok(match (&settings.opa, &settings.file) {
+        (Some(opa), _) => format!("{opa} answers and has a policy"),
+        (None, Some(file)) => format!("{} has the rule {}", file.display(), settings.rule),
+        (None, None) => String::new(),
+    })
 }
 
 async fn issuers(settings: &Settings) -> Result<String, String> {

@@ -5,7 +5,9 @@ use super::{
     client::{Client, Peer, Proxies},
     throttle::Throttle,
 };
+use crate::auth::{AuthError, Authenticator, Identity, NoDecision, Question};
 use axum::{
+    body::HttpBody,
     extract::Request,
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
@@ -82,16 +84,21 @@ pub(super) struct Guard {
     pub throttle: Arc<Throttle>,
     /// Whether this process speaks TLS: then browsers are told to come back with TLS only.
     pub strict_transport: bool,
+    /// Whether a policy decides.
+    pub policy: bool,
+}
+
+/// What has to be known of a request when it is known who sent it.
+struct Asked {
+    /// Whose requests are counted; nobody's when this client is exempt.
+    counted: Option<Client>,
+    /// For the policy, where there is one.
+    question: Option<(Method, String, bool)>,
 }
 
 tokio::task_local! {
-    /// Who asks in this task, when that is known and counted.
-    static CLIENT: Option<Client>;
-}
-
-/// Whether the requests of whoever this task answers are counted.
-pub(super) fn counts() -> bool {
-    CLIENT.try_with(Option::is_some).unwrap_or(false)
+    /// The request that this task answers.
+    static ASKED: Asked;
 }
 
 impl Guard {
@@ -106,7 +113,13 @@ impl Guard {
         let with_token = request.headers().contains_key(AUTHORIZATION);
         let admitted = counted.map_or(Ok(()), |client| self.throttle.client(client.0));
         let mut response = match admitted {
-            Ok(()) => CLIENT.scope(counted, next.run(request)).await,
+            Ok(()) => {
+                let question = self.policy.then(|| {
+                    let has_body = !request.body().is_end_stream();
+                    (request.method().clone(), request.uri().path().to_owned(), has_body)
+                });
+                ASKED.scope(Asked { counted, question }, next.run(request)).await
+            }
             Err(error) => error.into_response(),
         };
         if let Some(client) = counted
@@ -138,6 +151,31 @@ fn harden(headers: &mut HeaderMap, strict_transport: bool) {
 }
 
 /// Whether the identity asks too often; those whose address is not counted never do.
-pub(super) fn admit(throttle: &Throttle, identity: &crate::auth::Identity) -> Result<(), ApiError> {
-    if counts() { throttle.identity(identity) } else { Ok(()) }
+pub(super) fn admit(throttle: &Throttle, identity: &Identity) -> Result<(), ApiError> {
+    let counted = ASKED.try_with(|asked| asked.counted.is_some()).unwrap_or(false);
+    if counted { throttle.identity(identity) } else { Ok(()) }
+}
+
+/// What the policy says about the request that this task answers: an error when it does not allow it; `true` when it
+/// does, and no role is needed beside that. `false` leaves it to the roles: there is no policy that decides alone, or
+/// nobody said who they are.
+pub(super) async fn policy_allows(
+    authenticator: &Authenticator,
+    identity: &Identity,
+) -> Result<bool, AuthError> {
+    let (Some(policy), Identity::Known(known)) = (authenticator.policy(), identity) else { return Ok(false) };
+    let asked = ASKED.try_with(|asked| asked.question.clone()).ok().flatten();
+    let (Some((method, path, has_body)), Some(user_info)) = (asked, &known.user_info) else {
+        tracing::error!("a request is decided about of which the policy cannot be told");
+        return Err(AuthError::Denied);
+    };
+    let question = Question { user_info, path: &path, method: method.as_str(), has_body };
+    match (policy.allows(&question).await, known.undecided_for_seconds) {
+        (Ok(true), _) => Ok(policy.decides_alone()),
+        (Ok(false), None) => Err(AuthError::Denied),
+        // with what the issuer did not tell, a no might have been a yes
+        (Ok(false), Some(retry_after_seconds)) | (Err(NoDecision { retry_after_seconds }), _) => {
+            Err(AuthError::NoDecision { retry_after_seconds })
+        }
+    }
 }

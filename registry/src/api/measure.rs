@@ -68,6 +68,7 @@ fn install() -> Result<PrometheusHandle, BuildError> {
     metrics::describe_histogram!("fedreg_http_request_duration_seconds", "Time from request to answer.");
     metrics::describe_counter!("fedreg_connections_refused_total", "Connections over a bound, by bound.");
     metrics::describe_counter!("fedreg_reloads_total", "Files that changed, by what they hold and outcome.");
+    metrics::describe_counter!("fedreg_policy_decisions_total", "Decisions of the policy, by outcome.");
     metrics::describe_counter!("fedreg_tokens_refused_total", "Tokens refused, by reason.");
     metrics::describe_counter!(
         "fedreg_issuer_key_fetches_total",

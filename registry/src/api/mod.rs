@@ -66,6 +66,8 @@ pub struct Options {
     pub tls: bool,
     /// How often those who follow changes get a sign of life.
     pub heartbeat: Duration,
+    /// Whether a policy decides about requests.
+    pub policy: bool,
 }
 
 /// What handlers share.
@@ -141,6 +143,7 @@ pub fn layered<S: Clone + Send + Sync + 'static>(
         proxies: options.proxies.clone(),
         throttle: Arc::clone(throttle),
         strict_transport: options.tls,
+        policy: options.policy,
     });
     let router = router
         .layer(CompressionLayer::new().gzip(true))

@@ -17,7 +17,8 @@ use super::claims::{Facts, check};
 use super::error::Refused;
 use super::fetch::{FetchError, client};
 use super::issuer::Issuer;
-use super::token::Token;
+use super::policy::Policy;
+use super::token::{Members, Token};
 use super::{AuthError, AuthSettings, Clock, Identity, Known, Role, Rule, SignatureAlgorithm};
 
 /// For how long it is not asked again after userinfo did not answer, in seconds.
@@ -33,6 +34,7 @@ pub struct Authenticator {
     userinfo: Duration,
     clock: Arc<dyn Clock>,
     verified: Cache<Verified>,
+    policy: Option<Arc<Policy>>,
 }
 
 /// What is remembered of a token.
@@ -42,6 +44,8 @@ struct Verified {
     generation: u64,
     known: Arc<Known>,
     facts: Facts,
+    /// All of its claims; for a policy, where there is one.
+    claims: Members,
     /// Whether a rule could hold if more were known.
     lacking: bool,
     /// What userinfo added, and until when (monotonic) that is used. One asks, others wait for it.
@@ -91,7 +95,20 @@ impl Authenticator {
             userinfo: Duration::from_secs(settings.userinfo_seconds),
             clock,
             verified: Cache::new(settings.token_cache_entries),
+            policy: None,
         })
+    }
+
+    /// From now on a policy decides as well; what it is told is kept of every token.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Arc<Policy>) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// The policy that decides as well.
+    pub fn policy(&self) -> Option<&Arc<Policy>> {
+        self.policy.as_ref()
     }
 
     /// Asks every issuer for its keys. For the start, and for `fedreg check`.
@@ -156,7 +173,7 @@ impl Authenticator {
             }
             None => self.verify(token, digest).await?,
         };
-        if verified.lacking && !verified.known.role.includes(needed) {
+        if verified.lacking && (self.policy.is_some() || !verified.known.role.includes(needed)) {
             return Ok(self.complete(&verified, token).await);
         }
         Ok(verified.known.clone())
@@ -188,15 +205,19 @@ impl Authenticator {
         }
         let checked = check(&token.claims, &header, &issuer.settings, self.clock.now(), self.leeway_seconds)?;
         let facts = Facts::new(&token.claims, &issuer.settings);
-        let known = self.known(issuer, checked.subject, checked.expires_at, facts.clone(), None);
+        let mut known = self.known(issuer, checked.subject, checked.expires_at, facts.clone(), None);
         let lacking = known.role != Role::Administrator
             && self.administrators.iter().any(|rule| rule.lacks(&issuer.name, &facts));
+        let policy_lacks = self.policy.is_some() && (facts.email.is_unknown() || facts.groups.is_none());
+        let claims = if self.policy.is_some() { token.claims } else { Members::new() };
+        known.user_info = self.user_info(&claims, Members::new(), known.email.is_some());
         let verified = Arc::new(Verified {
             issuer: issuer.clone(),
             generation: published.generation,
             known: Arc::new(known),
             facts,
-            lacking,
+            claims,
+            lacking: lacking || policy_lacks,
             completed: Mutex::default(),
         });
         Ok(self.verified.insert(digest, verified, |other| other.generation == published.generation))
@@ -212,9 +233,11 @@ impl Authenticator {
             return known.clone();
         }
         let known = &verified.known;
+        let mut said = Members::new();
         let (facts, undecided, lasts) = match verified.issuer.userinfo(token, &known.subject).await {
             Ok(Some(claims)) => {
                 let more = Facts::new(&claims, &verified.issuer.settings);
+                said = claims;
                 (verified.facts.clone().or(more), None, self.userinfo)
             }
             Ok(None) => (verified.facts.clone(), None, self.userinfo),
@@ -224,7 +247,9 @@ impl Authenticator {
                 (verified.facts.clone(), Some(USERINFO_PAUSE_SECONDS), pause)
             }
         };
-        let known = self.known(&verified.issuer, known.subject.clone(), known.expires_at, facts, undecided);
+        let mut known =
+            self.known(&verified.issuer, known.subject.clone(), known.expires_at, facts, undecided);
+        known.user_info = self.user_info(&verified.claims, said, known.email.is_some());
         let known = Arc::new(known);
         *completed = Some((self.clock.monotonic() + lasts, known.clone()));
         known
@@ -252,7 +277,18 @@ impl Authenticator {
             role: if rule.is_some() { Role::Administrator } else { Role::Reader },
             rule: rule.map(|rule| rule.to_string().into()),
             undecided_for_seconds,
+            user_info: None,
         }
+    }
+
+    /// What a policy is told: what userinfo says, and over it what the token says; no address that does not count.
+    fn user_info(&self, claims: &Members, mut said: Members, email_counts: bool) -> Option<Arc<Members>> {
+        self.policy.as_ref()?;
+        said.extend(claims.iter().map(|(name, value)| (name.clone(), value.clone())));
+        if !email_counts {
+            said.remove("email");
+        }
+        Some(Arc::new(said))
     }
 }
 

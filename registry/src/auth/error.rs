@@ -72,14 +72,23 @@ pub enum AuthError {
         /// After how many seconds asking again makes sense.
         retry_after_seconds: u64,
     },
+    /// The policy says no.
+    #[error("The policy of this registry does not allow this.")]
+    Denied,
+    /// The policy says nothing, because it cannot be asked.
+    #[error("Whether this is allowed could not be found out; try again later.")]
+    NoDecision {
+        /// After how many seconds asking again makes sense.
+        retry_after_seconds: u64,
+    },
 }
 
 impl AuthError {
     /// HTTP status of the answer: 401, 403 or 503.
     pub fn status(&self) -> u16 {
         match self {
-            Self::IssuerUnavailable { .. } | Self::Undecided { .. } => 503,
-            Self::Forbidden { .. } => 403,
+            Self::IssuerUnavailable { .. } | Self::Undecided { .. } | Self::NoDecision { .. } => 503,
+            Self::Forbidden { .. } | Self::Denied => 403,
             _ => 401,
         }
     }
@@ -89,8 +98,8 @@ impl AuthError {
         let error = match self {
             // A request without credentials is told the scheme only (RFC 6750 section 3.1).
             Self::Missing => return Some("Bearer realm=\"fedreg\"".to_owned()),
-            Self::IssuerUnavailable { .. } | Self::Undecided { .. } => return None,
-            Self::Forbidden { .. } => "insufficient_scope",
+            Self::IssuerUnavailable { .. } | Self::Undecided { .. } | Self::NoDecision { .. } => return None,
+            Self::Forbidden { .. } | Self::Denied => "insufficient_scope",
             _ => "invalid_token",
         };
         Some(format!("Bearer realm=\"fedreg\", error=\"{error}\", error_description=\"{self}\""))
@@ -99,9 +108,9 @@ impl AuthError {
     /// Value of the `Retry-After` header in seconds; with a 503 only.
     pub fn retry_after_seconds(&self) -> Option<u64> {
         match self {
-            Self::IssuerUnavailable { retry_after_seconds } | Self::Undecided { retry_after_seconds, .. } => {
-                Some(*retry_after_seconds)
-            }
+            Self::IssuerUnavailable { retry_after_seconds }
+            | Self::Undecided { retry_after_seconds, .. }
+            | Self::NoDecision { retry_after_seconds } => Some(*retry_after_seconds),
             _ => None,
         }
     }
@@ -125,6 +134,8 @@ impl AuthError {
             Self::IssuerUnavailable { .. } => "issuer_unavailable",
             Self::Forbidden { .. } => "forbidden",
             Self::Undecided { .. } => "undecided",
+            Self::Denied => "denied",
+            Self::NoDecision { .. } => "no_decision",
         }
     }
 }
@@ -146,7 +157,9 @@ impl Refused {
 mod tests {
     use super::*;
 
-    const ALL: [AuthError; 16] = [
+    const ALL: [AuthError; 18] = [
+        AuthError::Denied,
+        AuthError::NoDecision { retry_after_seconds: 7 },
         AuthError::Missing,
         AuthError::Malformed,
         AuthError::TooLong,

@@ -147,7 +147,7 @@ pub(super) async fn get(client: &Client, url: &Url, token: Option<&str>) -> Resu
 }
 
 /// The innermost reason; the outer ones say "error sending request" and repeat the address.
-fn root(error: &reqwest::Error) -> String {
+pub(super) fn root(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "it took too long".to_owned();
     }

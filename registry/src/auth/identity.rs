@@ -90,6 +90,8 @@ pub struct Known {
     /// Seconds after which asking again makes sense, when e-mail and groups are not known because the issuer did
     /// not answer.
     pub undecided_for_seconds: Option<u64>,
+    /// What the token and userinfo say, for a policy; kept only where there is one.
+    pub user_info: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
 }
 
 impl Identity {
@@ -140,6 +142,7 @@ mod tests {
             role,
             rule: None,
             undecided_for_seconds,
+            user_info: None,
         }))
     }
 

@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::Rule;
+use super::{PolicySettings, Rule};
 
 /// Who is trusted, and who may do what.
 #[derive(Clone, Debug, Deserialize)]
@@ -31,6 +31,8 @@ pub struct AuthSettings {
     pub userinfo_seconds: u64,
     /// How the issuers' keys are fetched and kept.
     pub keys: KeySettings,
+    /// Whose rules decide about every request with a token, beside the ones above.
+    pub policy: Option<PolicySettings>,
 }
 
 impl Default for AuthSettings {
@@ -45,6 +47,7 @@ impl Default for AuthSettings {
             token_cache_entries: 10_000,
             userinfo_seconds: 60,
             keys: KeySettings::default(),
+            policy: None,
         }
     }
 }
@@ -140,6 +143,11 @@ impl AuthSettings {
                     format!("{named} is not one of auth.issuers; write it exactly as there, or add it there"),
                 );
             }
+        }
+        if let Some(policy) = &self.policy {
+            policy.check(&mut |key, what| {
+                fault(&format!("policy{}{key}", if key.is_empty() { "" } else { "." }), what);
+            });
         }
         let (year, keys) = (31_536_000, &self.keys);
         let ranges = [

@@ -112,7 +112,7 @@ fn every_fault_says_where_what_and_what_is_allowed() {
             &[],
             "FILE: auth.isuers: 'isuers' is not a known key; did you mean 'issuers'? Known: issuers, \
              administrators, anonymous_reads, issuers_required_at_start, leeway_seconds, token_bytes, \
-             token_cache_entries, userinfo_seconds, keys.",
+             token_cache_entries, userinfo_seconds, keys, policy.",
         ),
         (
             "auth:\n  issuers:\n    - issuer: https://a.example.org\n      audience: x\n",
@@ -217,6 +217,16 @@ fn faults_of_the_network_sections() {
             "cors:\n  origins: [\"https://dashboard.example.org/\"]\n",
             "FILE: cors.origins[0]: 'https://dashboard.example.org/' is not an origin; write it like \
              https://dashboard.example.org, without a path, or '*'.",
+        ),
+        (
+            "auth:\n  policy:\n    data: x.json\n",
+            "FILE: auth.policy: names no policy: give opa, an address, or file, a policy file.\n\
+             FILE: auth.policy.data: is of no use without file.",
+        ),
+        (
+            "auth:\n  policy:\n    opa: http://a:b@opa.example.org/v1/data/fed_reg\n    cache_seconds: 61\n",
+            "FILE: auth.policy.opa: holds a user name or a password; opa_token_file is the place for a secret.\n\
+             FILE: auth.policy.cache_seconds: is 61; allowed are 0 to 60.",
         ),
         ("tls:\n  certificate: a.pem\n", "FILE: tls.key: is missing."),
     ] {
@@ -339,6 +349,7 @@ fn the_example_and_the_page_have_every_key() {
         ("log", "log: {zzz: 1}"),
         ("auth", "auth: {zzz: 1}"),
         ("auth.keys", "auth: {keys: {zzz: 1}}"),
+        ("auth.policy", "auth: {policy: {zzz: 1}}"),
         ("auth.issuers", "auth: {issuers: [{zzz: 1}]}"),
         ("auth.administrators", "auth: {administrators: [{zzz: 1}]}"),
     ]
@@ -353,8 +364,9 @@ fn the_example_and_the_page_have_every_key() {
             .map(|(a, b)| (a.to_owned(), b.to_owned()))
             .unwrap();
         for key in known.split(", ") {
-            let line =
-                |line: &str| line.trim_start().trim_start_matches("- ").starts_with(&format!("{key}:"));
+            let line = |line: &str| {
+                line.trim_start_matches(['#', ' ']).trim_start_matches("- ").starts_with(&format!("{key}:"))
+            };
             assert!(example.lines().any(line), "fedreg.example.yaml lacks {section} {key}");
             let name = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
             assert!(PAGE.contains(&format!("`{name}`")), "docs/configuration.md lacks {name}");
