@@ -22,7 +22,7 @@ const EVERY: Duration = Duration::from_millis(300);
 /// The least time between two questions when clients wait for what is new.
 const AT_LEAST: Duration = Duration::from_millis(15);
 /// How long the answer to that may take before the store counts as gone.
-const HEAD: Duration = Duration::from_millis(1_200);
+const HEAD: Duration = Duration::from_millis(1_400);
 /// How long a piece of the log may take.
 const LOG: Duration = Duration::from_secs(10);
 /// How long loading everything may take.
@@ -306,6 +306,18 @@ impl Federation {
         Ok(())
     }
 
+    /// Loads the store that turned out to be another one than its log says.
+    pub(super) async fn load_edited(&self, writing: &mut Writing) -> Result<(), OpenError> {
+        tracing::warn!("the store was edited by hand; it is loaded anew");
+        metrics::counter!("fedreg_store_reloads_total", "reason" => "edited").increment(1);
+        let (snapshot, as_logged) = self.load_now(writing).await?;
+        self.replace(snapshot, Held::Store);
+        if !as_logged {
+            self.enter_found(writing).await;
+        }
+        Ok(())
+    }
+
     /// Enters into the log that the store was found changed, so that the state gets a name of its own and others load
     /// it too. It is served in any case.
     async fn enter_found(&self, writing: &mut Writing) {
@@ -321,7 +333,7 @@ impl Federation {
             Ok(Committed::Yes) => {
                 self.advance(next);
             }
-            Ok(Committed::Moved | Committed::No) => {}
+            Ok(_) => {}
             Err(error) => {
                 tracing::warn!(%error, "that it was changed by hand could not be entered in the log");
             }
@@ -378,11 +390,7 @@ impl Federation {
                 Err(FollowError::Open(error)) => return Err(error.into()),
                 // what the log does not tell cannot be told apart from what was changed by hand
                 Err(FollowError::Reload(_)) => {
-                    let (snapshot, as_logged) = self.load_now(&mut writing).await?;
-                    self.replace(snapshot, Held::Store);
-                    if !as_logged {
-                        self.enter_found(&mut writing).await;
-                    }
+                    self.load_edited(&mut writing).await?;
                     return Ok(Reloaded { changes: 0, revision: self.snapshot().revision });
                 }
             }

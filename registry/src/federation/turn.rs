@@ -97,7 +97,7 @@ impl Federation {
                 Ok(true)
             }
             Ok(Committed::Moved) => self.catch_up(writing).await.map(|()| false),
-            Ok(Committed::No) => Ok(false),
+            Ok(Committed::No | Committed::Edited) => Ok(false),
             Err(error) => Err::<_, StoreError>(error)?,
         }
     }

@@ -148,6 +148,7 @@ impl Federation {
                     return Ok(Written { value, snapshot: self.advance(next), changed });
                 }
                 Ok(Committed::Moved) => self.catch_up(&mut writing).await?,
+                Ok(Committed::Edited) => self.load_edited(&mut writing).await.map_err(FollowError::from)?,
                 Ok(Committed::No) => {
                     let most = (PAUSE / 64 * (1 << lost.min(6))).min(PAUSE);
                     let pause = writing.random.random_range(Duration::ZERO..most);
@@ -219,6 +220,7 @@ impl Federation {
                 let settled = self.settle(writing).await;
                 ("unknown", settled.map(|yes| if yes { Committed::Yes } else { Committed::No }))
             }
+            Err(CommitError::Edited) => ("edited", Ok(Committed::Edited)),
             Err(CommitError::Store(error)) => ("failed", Err(error)),
         };
         metrics::counter!("fedreg_store_commits_total", "outcome" => outcome).increment(1);
@@ -255,6 +257,8 @@ pub(super) enum Committed {
     Moved,
     /// Nothing of it is there.
     No,
+    /// Nothing of it is there, because the store is not what its log says.
+    Edited,
 }
 
 impl<E> From<FollowError> for WriteError<E> {

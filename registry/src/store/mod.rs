@@ -242,6 +242,9 @@ pub enum CommitError {
     /// The database took it back and asks to try again: a deadlock, too little memory for now.
     #[error("the database took the change back: {0}")]
     Passing(String),
+    /// The store does not hold what the change would change, or holds it twice: somebody edited it by hand.
+    #[error("the store does not hold what the change would change: it was edited by hand")]
+    Edited,
     /// The commit was sent and no answer came: [`Store::settle`] finds out.
     #[error("the store did not say whether it committed: {0}")]
     Unknown(String),

@@ -11,5 +11,9 @@ mod following;
 mod http;
 mod model;
 mod moving;
+#[cfg(feature = "real-neo4j")]
+mod proxy;
+#[cfg(feature = "real-neo4j")]
+mod real;
 mod troubles;
 mod world;

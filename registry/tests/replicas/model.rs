@@ -1,10 +1,13 @@
 //! The model check: several replicas, random writes at once, random faults, and at the end one truth. It prints its
 //! seed; `FEDREG_MODEL_SEED` repeats it, `FEDREG_MODEL_SECONDS` lets it run longer.
 
+#[cfg(feature = "real-neo4j")]
+use crate::proxy::{Pass, Proxy};
 use crate::{
     flaky::{Flaky, Mode},
     world::{Replica, documents, edited, embedded, put, replica, until},
 };
+use futures::future::BoxFuture;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use registry::{
     federation::{Federation, Known, Snapshot, WriteError},
@@ -60,9 +63,51 @@ impl History {
     }
 }
 
+/// What stands between a replica and the store.
+pub enum Disturbed {
+    Store(Arc<Flaky>),
+    #[cfg(feature = "real-neo4j")]
+    Proxy(Proxy),
+}
+
+impl Disturbed {
+    fn mend(&self) {
+        match self {
+            Self::Store(flaky) => flaky.set(Mode::Well),
+            #[cfg(feature = "real-neo4j")]
+            Self::Proxy(proxy) => proxy.set(Pass::Through),
+        }
+    }
+
+    /// Well in one of five cases; gone and silent now and then; in most cases unreliable.
+    fn disturb(&self, random: &mut StdRng) {
+        let roll = random.random_range(0..10);
+        match self {
+            Self::Store(flaky) => flaky.set(match roll {
+                0..2 => Mode::Well,
+                2 => Mode::Gone,
+                3 => Mode::Hung,
+                _ => Mode::Chaos,
+            }),
+            #[cfg(feature = "real-neo4j")]
+            Self::Proxy(proxy) => proxy.set(match roll {
+                0..2 => Pass::Through,
+                2 => Pass::Cut,
+                3 => Pass::Hung,
+                4 => Pass::HalfOpen,
+                5..8 => Pass::AnswerLost,
+                _ => Pass::Delayed(Duration::from_millis(random.random_range(1..20))),
+            }),
+        }
+    }
+}
+
+type Member = (Replica, Disturbed);
+
 struct World {
     store: Arc<dyn Store>,
-    replicas: Vec<Mutex<(Replica, Arc<Flaky>)>>,
+    member: Box<dyn Fn(u64) -> BoxFuture<'static, Member> + Send + Sync>,
+    replicas: Vec<Mutex<Member>>,
     history: Mutex<History>,
     documents: Vec<Json>,
 }
@@ -70,12 +115,6 @@ struct World {
 impl World {
     fn federation(&self, which: usize) -> Arc<Federation> {
         Arc::clone(&self.replicas[which].lock().unwrap().0.federation)
-    }
-
-    async fn member(&self, seed: u64) -> (Replica, Arc<Flaky>) {
-        let flaky = Flaky::new(Arc::clone(&self.store), seed);
-        let seed = seed.to_le_bytes()[0];
-        (replica(Arc::clone(&flaky) as Arc<dyn Store>, seed).await, flaky)
     }
 
     /// Writes to random replicas, and reads its own writes on others.
@@ -154,20 +193,14 @@ impl World {
         let mut random = StdRng::seed_from_u64(seed);
         while Instant::now() < until {
             let which = random.random_range(0..REPLICAS);
-            let mode = match random.random_range(0..10) {
-                0..2 => Mode::Well,
-                2 => Mode::Gone,
-                3 => Mode::Hung,
-                _ => Mode::Chaos,
-            };
             let restart = random.random_bool(0.1);
             let seed = random.random();
             if restart {
                 // what it has under way goes on, as packets of a killed process do
-                let member = self.member(seed).await;
+                let member = (self.member)(seed).await;
                 *self.replicas[which].lock().unwrap() = member;
             }
-            self.replicas[which].lock().unwrap().1.set(mode);
+            self.replicas[which].lock().unwrap().1.disturb(&mut random);
             sleep(Duration::from_millis(random.random_range(20..400))).await;
         }
     }
@@ -175,7 +208,7 @@ impl World {
     /// Everything is one: the store, each replica, a replay of the log, and what clients were told.
     async fn judge(&self) {
         for replica in &self.replicas {
-            replica.lock().unwrap().1.set(Mode::Well);
+            replica.lock().unwrap().1.mend();
         }
         // what still hangs between a replica and its store settles with the next write
         for which in 0..REPLICAS {
@@ -255,16 +288,21 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
-pub async fn check(store: Arc<dyn Store>, seconds: u64) {
+pub async fn check(
+    store: Arc<dyn Store>,
+    seconds: u64,
+    member: impl Fn(u64) -> BoxFuture<'static, Member> + Send + Sync + 'static,
+) {
     let seed = setting("FEDREG_MODEL_SEED").unwrap_or_else(|| rand::rng().random());
     let seconds = setting("FEDREG_MODEL_SECONDS").unwrap_or(seconds);
     println!("FEDREG_MODEL_SEED={seed} FEDREG_MODEL_SECONDS={seconds}");
     let mut random = StdRng::seed_from_u64(seed);
-    let mut world = World { store, replicas: Vec::new(), history: Mutex::default(), documents: documents() };
+    let mut replicas = Vec::new();
     for _ in 0..REPLICAS {
-        let member = world.member(random.random()).await;
-        world.replicas.push(Mutex::new(member));
+        replicas.push(Mutex::new(member(random.random()).await));
     }
+    let (member, history) = (Box::new(member), Mutex::default());
+    let world = World { store, member, replicas, history, documents: documents() };
     let world = Arc::new(world);
     let end = Instant::now() + SECOND * u32::try_from(seconds).unwrap();
     let mut tasks = tokio::task::JoinSet::new();
@@ -284,5 +322,13 @@ pub async fn check(store: Arc<dyn Store>, seconds: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn however_it_is_disturbed_all_replicas_hold_what_was_acknowledged() {
     let (store, _folder) = embedded(u64::MAX);
-    check(store, 20).await;
+    let inner = Arc::clone(&store);
+    let member = move |seed: u64| -> BoxFuture<'static, Member> {
+        let flaky = Flaky::new(Arc::clone(&inner), seed);
+        Box::pin(async move {
+            let replica = replica(Arc::clone(&flaky) as Arc<dyn Store>, seed.to_le_bytes()[0]).await;
+            (replica, Disturbed::Store(flaky))
+        })
+    };
+    check(store, 20, member).await;
 }

@@ -9,6 +9,12 @@ home=${1:?usage: up.sh HOME [BOLT_PORT] [HTTP_PORT]}; bolt=${2:-7687}; http=${3:
 # shellcheck source=../process.sh
 . "$here/../process.sh"
 say() { echo "neo4j: $*" >&2; }
+if ! { command -v java && command -v mvn; } >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  say "installing java and maven"
+  mkdir -p "$home"
+  { apt-get -qq -o DPkg::Lock::Timeout=600 update && apt-get -qq -o DPkg::Lock::Timeout=600 install --no-install-recommends default-jdk-headless maven; } >"$home/packages.log" 2>&1 ||
+    say "they could not be installed, see $home/packages.log"
+fi
 command -v java >/dev/null || { say "java is not installed (17 or newer is needed)"; exit 1; }
 for port in "$bolt" "$http"; do ! taken "$port" || { say "port $port is taken by another program"; exit 1; }; done
 jars=${XDG_CACHE_HOME:-$HOME/.cache}/fedreg/neo4j-$(cksum < "$here/pom.xml" | cut -d' ' -f1)

@@ -4,7 +4,7 @@ use super::{
     connect::{ANSWER, Connection, Fault, STATEMENT},
     log, statements,
 };
-use crate::store::{CommitError, Entry, StoreError};
+use crate::store::{CommitError, Entry};
 use neo4rs::{Query, Txn};
 use schema::Schema;
 use std::{sync::Arc, time::Duration};
@@ -13,31 +13,25 @@ use std::{sync::Arc, time::Duration};
 const ALL: Duration = Duration::from_mins(2);
 
 /// A change set, ready to be sent.
-struct Work {
+pub(super) struct Work {
     take: Query,
     rest: Vec<Query>,
     expected: u64,
 }
 
-/// Commits. The work goes on though the caller no longer waits: a transaction that is dropped would keep its locks.
-pub(super) async fn commit(
-    connection: &Arc<Connection>,
-    schema: &'static Schema,
-    entry: Entry,
-    epoch: &str,
-    keep: u64,
-) -> Result<(), CommitError> {
-    let (take, mut rest) = statements::begin(schema, &entry, epoch, keep);
+/// The statements of a change set.
+pub(super) fn work(schema: &Schema, entry: &Entry, epoch: &str, keep: u64) -> Work {
+    let (take, mut rest) = statements::begin(schema, entry, epoch, keep);
     if !entry.by_hand {
         rest.extend(statements::of(schema, &entry.changes, statements::first_place(entry.revision)));
     }
-    let work = Work { take, rest, expected: entry.revision - 1 };
-    let connection = Arc::clone(connection);
-    let done = tokio::spawn(async move {
-        let result = once(&connection, &work).await;
-        outcome(&connection, work.expected, result).await
-    });
-    done.await.unwrap_or_else(|broken| Err(StoreError::Failed(broken.to_string()).into()))
+    Work { take, rest, expected: entry.revision - 1 }
+}
+
+/// Commits.
+pub(super) async fn commit(connection: Arc<Connection>, work: Work) -> Result<(), CommitError> {
+    let result = once(&connection, &work).await;
+    outcome(&connection, work.expected, result).await
 }
 
 enum Failed {
@@ -105,12 +99,7 @@ async fn outcome(
             Err(CommitError::Moved { expected, found })
         }
         Err(Failed::After(fault)) => Err(CommitError::Unknown(connection.explain(fault).to_string())),
-        Err(Failed::Before(fault)) if fault.code() == statements::NOT_FOUND => Err(StoreError::Failed(format!(
-            "{} does not hold what this change would change, or holds it twice: somebody changed it by hand. Look at it \
-             with fedreg check",
-            connection.address()
-        ))
-        .into()),
+        Err(Failed::Before(fault)) if fault.code() == statements::NOT_FOUND => Err(CommitError::Edited),
         Err(Failed::Before(fault)) if fault.is_transient() => {
             Err(CommitError::Passing(connection.explain(fault).to_string()))
         }

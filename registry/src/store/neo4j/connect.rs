@@ -151,7 +151,10 @@ impl Connection {
             while stream.next().await?.is_some() {}
             Ok::<_, Error>(row)
         };
-        self.within(ANSWER, work).await.inspect_err(|fault| self.renew(fault))
+        let mut hangs = Hangs(Some(self));
+        let row = self.within(ANSWER, work).await.inspect_err(|fault| self.renew(fault));
+        hangs.0 = None;
+        row
     }
 
     /// A statement of its own that writes, or changes the schema; safe to have happened although this fails.
@@ -173,9 +176,13 @@ impl Connection {
 
     /// After silence the connections may hang for ever.
     fn renew(&self, fault: &Fault) {
-        if matches!(fault, Fault::Silent(_))
-            && let Ok(graph) = pool(&self.settings, 4)
-        {
+        if matches!(fault, Fault::Silent(_)) {
+            self.renew_reading();
+        }
+    }
+
+    fn renew_reading(&self) {
+        if let Ok(graph) = pool(&self.settings, 4) {
             self.reading.store(Arc::new(graph));
         }
     }
@@ -219,6 +226,17 @@ impl Connection {
             ) => StoreError::Unreachable(format!("{address}: {error}")),
             Fault::Driver(error) => StoreError::Failed(format!("{address}: {error}")),
             Fault::Answer(text) => StoreError::Failed(format!("{address} answered unexpectedly: {text}")),
+        }
+    }
+}
+
+/// A question whose asker no longer waits for its answer: what it asked may hang for ever.
+struct Hangs<'a>(Option<&'a Connection>);
+
+impl Drop for Hangs<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0 {
+            connection.renew_reading();
         }
     }
 }

@@ -22,8 +22,8 @@ use crate::{graph::uid::Uid, progress::Progress};
 use async_trait::async_trait;
 use connect::Connection;
 use schema::Schema;
-use std::sync::Arc;
-use tokio::sync::RwLock;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::{sync::RwLock, task::AbortHandle};
 
 /// See the module.
 pub struct Neo4j {
@@ -32,6 +32,8 @@ pub struct Neo4j {
     log_entries: u64,
     /// Known once the database was prepared.
     epoch: RwLock<Option<Arc<str>>>,
+    /// The commit that runs, or ran last.
+    running: Mutex<Option<AbortHandle>>,
 }
 
 impl Neo4j {
@@ -42,7 +44,7 @@ impl Neo4j {
         log_entries: u64,
     ) -> Result<Self, StoreError> {
         let connection = Arc::new(Connection::new(settings)?);
-        Ok(Self { schema, connection, log_entries, epoch: RwLock::new(None) })
+        Ok(Self { schema, connection, log_entries, epoch: RwLock::new(None), running: Mutex::default() })
     }
 
     /// Makes what is missing. Safe to be done again, and by several at once.
@@ -70,7 +72,11 @@ impl Store for Neo4j {
             Some(epoch) => epoch,
             None => self.prepare().await?,
         };
-        commit::commit(&self.connection, self.schema, entry, &epoch, self.log_entries).await
+        let work = commit::work(self.schema, &entry, &epoch, self.log_entries);
+        // a transaction that is dropped would keep its locks: it goes on though the caller no longer waits
+        let running = tokio::spawn(commit::commit(Arc::clone(&self.connection), work));
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running.abort_handle());
+        running.await.unwrap_or_else(|broken| Err(StoreError::Failed(broken.to_string()).into()))
     }
 
     async fn log_after(&self, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
@@ -99,6 +105,12 @@ impl Store for Neo4j {
     }
 
     async fn settle(&self, revision: u64, id: &str) -> Result<bool, StoreError> {
+        // what was not sent yet is not sent any more; of what was, the server learns that nobody is there
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(running) = running.filter(|running| !running.is_finished()) {
+            running.abort();
+            self.connection.renew_writing();
+        }
         log::settle(&self.connection, revision, id).await
     }
 }
