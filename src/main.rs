@@ -25,6 +25,7 @@ Examples:
   fedreg serve --config fedreg.yaml  the registry
   fedreg feed --config fedreg.yaml   one run of the feeder; again and again with
                                      --schedule '*/10 * * * *'
+  fedreg plan --config fedreg.yaml   what a run would change
   fedreg up --config fedreg.yaml     both in one process
 
 Each key of the settings can be given in the environment, which wins:

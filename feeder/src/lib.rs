@@ -7,16 +7,20 @@
 mod breaker;
 mod clouds;
 mod connect;
+mod daemon;
 mod egress;
 mod gate;
 mod http;
 pub mod inventory;
 pub mod kubernetes;
+mod lease;
 pub mod limits;
 pub mod merge;
 pub mod observer;
 pub mod offer;
 pub mod openstack;
+pub mod order;
+pub mod plan;
 pub mod progress;
 pub mod publish;
 pub mod reading;
@@ -25,17 +29,20 @@ pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod settings;
+mod state;
 #[cfg(test)]
 mod testing;
 pub mod tokens;
 mod transport;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
 pub use crate::clouds::{Clouds, Commons};
 pub use crate::connect::{Connectivity, Tried, Trouble};
+pub use crate::daemon::Source;
 pub use crate::observer::{Event, Observer, Silent};
 pub use crate::publish::{Registry, RegistryError};
 pub use crate::report::Report;
@@ -43,7 +50,9 @@ pub use crate::schedule::ScheduleError;
 pub use crate::settings::Settings;
 
 use crate::inventory::Inventory;
+use crate::order::Order;
 use crate::run::run;
+use crate::state::State;
 
 /// Why there was no run at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +60,9 @@ pub enum Error {
     /// The settings, or the registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// A saved plan.
+    #[error(transparent)]
+    Plan(#[from] plan::PlanError),
     /// The schedule.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
@@ -63,17 +75,18 @@ pub async fn run_once(
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<Report, Error> {
-    run_with(settings, &Commons::default(), observer, cancel).await
+    run_ordered(settings, Order::of(settings), &State::default(), observer, cancel).await
 }
 
-/// A run; `commons` outlive it.
-async fn run_with(
+/// A run; `state` knows what there was before.
+async fn run_ordered(
     settings: &Settings,
-    commons: &Commons,
+    order: Order,
+    state: &State,
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<Report, Error> {
-    let result = attempt(settings, commons, Arc::clone(&observer), cancel).await;
+    let result = attempt(settings, order, state, Arc::clone(&observer), cancel).await;
     if let Err(error) = &result {
         observer.event(&Event::RunFailed(error));
     }
@@ -82,46 +95,38 @@ async fn run_with(
 
 async fn attempt(
     settings: &Settings,
-    commons: &Commons,
+    mut order: Order,
+    state: &State,
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<Report, Error> {
-    let plan = settings.plan()?;
-    let token = settings.registry_token().map_err(RegistryError::Settings)?;
-    let ca_path = settings.registry_ca_path.as_deref();
-    let registry = Registry::trusting(&settings.registry, ca_path, token, plan.limits.clone())?;
+    let mut plan = settings.plan()?;
+    let registry = settings.registry()?;
     let providers = settings.providers.clone();
     let inventory = tokio::task::spawn_blocking(move || inventory::load(&providers)).await;
     let inventory = inventory.map_err(|why| RegistryError::Settings(format!("the provider files: {why}")))?;
-    let readers = Clouds::new(plan.limits.clone(), plan.requests, commons);
-    Ok(run(inventory, registry, &readers, plan, observer, cancel).await?)
+    let inventory = state.complete(inventory);
+    let began = Instant::now();
+    state.due(&mut order, &inventory, &settings.intervals, began);
+    plan.confirm_removals |= order.confirm_removals;
+    plan.order = order.clone();
+    let readers = Clouds::new(plan.limits.clone(), plan.requests, &state.commons);
+    let report = run(inventory, registry, &readers, plan, observer, cancel).await?;
+    state.remember(&report, &order, began);
+    Ok(report)
 }
 
 /// Runs by the schedule of the settings, or once without one, until cancelled; `finished` gets each result. Runs
-/// never overlap. A run under way when it is cancelled ends what it is sending and starts nothing more.
+/// never overlap. A run under way when it is cancelled ends what it is sending and starts nothing more. `source` is
+/// where the settings come from, to follow changes.
 pub async fn run_scheduled(
     settings: Settings,
+    source: Option<Source>,
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
     finished: impl Fn(Result<Report, Error>) + Send + Sync + 'static,
 ) -> Result<(), Error> {
-    let Some(expression) = settings.schedule.clone() else {
-        finished(run_once(&settings, observer, cancel).await);
-        return Ok(());
-    };
-    settings.plan()?;
-    let (settings, finished) = (Arc::new(settings), Arc::new(finished));
-    let (watcher, at_start) = (Arc::clone(&observer), settings.run_at_start);
-    let (until, stop) = (cancel.clone(), cancel);
-    let commons = Commons::default();
-    let run = move || {
-        let commons = commons.clone();
-        let (settings, finished) = (Arc::clone(&settings), Arc::clone(&finished));
-        let (observer, cancel) = (Arc::clone(&observer), stop.clone());
-        async move { finished(run_with(&settings, &commons, observer, cancel).await) }
-    };
-    let skipped = |running| watcher.event(&Event::RunSkipped { running });
-    Ok(schedule::every(&expression, at_start, &until, run, skipped).await?)
+    daemon::run(settings, source, observer, cancel, Arc::new(finished)).await
 }
 
 /// What the provider files of the settings say, without contacting anybody.
@@ -140,17 +145,12 @@ pub async fn connect(settings: &Settings) -> Result<Connectivity, Error> {
 }
 
 /// What the settings say of schedule and limits, in words; or what is wrong with them.
-pub async fn check_settings(settings: &Settings) -> Result<String, Error> {
+pub fn check_settings(settings: &Settings) -> Result<String, Error> {
     let plan = settings.plan()?;
     let limits = &plan.limits;
-    let when = match &settings.schedule {
-        None => "once, no schedule".to_owned(),
-        Some(expression) => {
-            let over = CancellationToken::new();
-            over.cancel();
-            schedule::every(expression, false, &over, || async {}, |_| {}).await?;
-            format!("at {expression}")
-        }
+    let when = match (&settings.schedule, settings.schedule()?) {
+        (Some(expression), Some(_)) => format!("at {expression} ({})", settings.time_zone),
+        _ => "once, no schedule".to_owned(),
     };
     Ok(format!(
         "{when}; a project gets {} s, a request {} s, a site {} at once",

@@ -21,6 +21,8 @@ pub enum Event<'a> {
         /// Connections (provider, region, project) of all of them.
         connections: usize,
     },
+    /// Another feeder may write now, and this one waits for it.
+    Waiting(&'a str),
     /// A provider's turn.
     ProviderStarted {
         /// Which.

@@ -23,7 +23,7 @@ pub fn observer() -> Arc<dyn Observer> {
 
 /// One line: `SITE-A (openstack): updated: 2 projects, 14 flavors, ... in 3.2 s`.
 fn line(report: &ProviderReport) -> String {
-    let ProviderReport { key, outcome, counts, seconds, faults, .. } = report;
+    let ProviderReport { key, outcome, counts, scopes, seconds, faults, .. } = report;
     match (outcome, faults.first()) {
         (Outcome::Failed, Some(first)) => {
             let more =
@@ -32,6 +32,15 @@ fn line(report: &ProviderReport) -> String {
         }
         (Outcome::Removed | Outcome::WouldRemove | Outcome::Skipped | Outcome::Failed, _) => {
             format!("{key}: {outcome} in {seconds:.1} s")
+        }
+        (_, Some(first)) => {
+            let (unknown, all) = (scopes.unknown, scopes.unknown + scopes.complete + scopes.absent);
+            let first = &first.message;
+            format!(
+                "{key}: {outcome}, limited: {} in {seconds:.1} s; {unknown} of {all} lists could not be read and stay as they \
+                 were, first: {first}",
+                amounts(*counts)
+            )
         }
         _ => format!("{key}: {outcome}: {} in {seconds:.1} s", amounts(*counts)),
     }
@@ -92,6 +101,7 @@ impl Observer for Terminal {
                 bar.enable_steady_tick(TICK);
                 *self.all.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
             }
+            Event::Waiting(why) => self.say(&format!("waiting: {why}")),
             Event::ProviderStarted { provider, connections } => {
                 let bar = Self::bar("  {prefix} [{bar:20}] {pos}/{len} {msg}", *connections);
                 let bar = self
@@ -163,6 +173,7 @@ impl Observer for Log {
                 *self.far.lock().unwrap_or_else(PoisonError::into_inner) = far;
                 tracing::info!(providers, connections, "feeder run starts");
             }
+            Event::Waiting(why) => tracing::info!("waiting: {why}"),
             Event::ProviderStarted { provider, connections } => {
                 tracing::debug!(%provider, connections, "reading");
             }
@@ -179,8 +190,9 @@ impl Observer for Log {
             Event::Published { provider, outcome } => {
                 tracing::debug!(%provider, %outcome, "the registry answered");
             }
-            Event::ProviderFinished(report) if report.outcome == Outcome::Failed => {
+            Event::ProviderFinished(report) if report.outcome == Outcome::Failed || report.is_limited() => {
                 tracing::warn!("{}", line(report));
+                report.notes.iter().for_each(|note| tracing::warn!("{}: {note}", report.key));
             }
             Event::ProviderFinished(report) => tracing::info!("{}", line(report)),
             Event::RunFinished(report) => {
@@ -215,14 +227,12 @@ mod tests {
 
     fn report(outcome: Outcome, faults: &[&str]) -> ProviderReport {
         let problem = |message: &&str| Problem { class: FaultClass::Timeout, message: (*message).to_owned() };
+        let key = ProviderKey { name: "SITE-A".to_owned(), kind: ProviderKind::Openstack };
         ProviderReport {
-            key: ProviderKey { name: "SITE-A".to_owned(), kind: ProviderKind::Openstack },
-            outcome,
-            connections: 2,
             counts: Counts { projects: 1, flavors: 2, images: 3, networks: 4, quotas: 5 },
             seconds: 3.21,
             faults: faults.iter().map(problem).collect(),
-            notes: Vec::new(),
+            ..ProviderReport::new(key, 2, outcome)
         }
     }
 

@@ -1,21 +1,22 @@
-//! Sending provider documents to the registry, over its REST API.
+//! The registry, over its REST API: what was read goes there, under a lease that makes this feeder the only one.
 
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use reqwest::{Client, Method, Response, StatusCode, header};
 use schema::Loc;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::http::{self, Proxies, Way};
 use crate::inventory::{Provider, ProviderKey, ProviderKind};
 use crate::limits::Limits;
 use crate::reading::FaultClass;
-use crate::report::{Outcome, Problem};
+use crate::report::Problem;
 use crate::transport::{message_of, retry_after, root_cause};
 
 /// A provider document may be tens of megabytes and its change set long: one request may take this long.
@@ -28,6 +29,106 @@ pub struct Stored {
     pub uid: String,
     /// Its name and technology.
     pub key: ProviderKey,
+}
+
+/// How a write is meant.
+#[derive(Debug, Clone, Default)]
+pub struct How {
+    /// Say what would be, and write nothing.
+    pub dry_run: bool,
+    /// The lease that it comes with.
+    pub fence: Option<u64>,
+    /// What the change must do, as a dry run named it; the registry refuses any other.
+    pub digest: Option<String>,
+}
+
+impl How {
+    fn query(&self) -> String {
+        let dry_run = self.dry_run.then(|| "dry_run=true".to_owned());
+        let fence = self.fence.map(|fence| format!("fence={fence}"));
+        let digest = self.digest.as_ref().map(|digest| format!("digest={digest}"));
+        let parts: Vec<_> = [dry_run, fence, digest].into_iter().flatten().collect();
+        parts.join("&")
+    }
+}
+
+/// What the registry made of what was read of a provider, or would make of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The provider's uid.
+    pub uid: Option<String>,
+    /// `created`, `updated`, `not_modified` or `removed`.
+    pub outcome: String,
+    /// New nodes.
+    pub added: usize,
+    /// Nodes with other values or relations.
+    pub changed: usize,
+    /// Nodes that are gone.
+    pub removed: usize,
+    /// What was not removed, because it is too much at once.
+    pub held_back: Option<HeldBack>,
+    /// The provider's status from now on.
+    pub status: String,
+    /// Whether the registry has kept how fresh this is; else the record of the run must tell it.
+    pub recorded: bool,
+    /// Names what the change does.
+    pub digest: String,
+    /// What the change does, node by node; on dry runs.
+    #[serde(default)]
+    pub changes: Option<Vec<Difference>>,
+}
+
+/// What becomes of one node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// `add`, `change` or `remove`.
+    pub action: String,
+    /// Its entity: `Flavor`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its id at its provider.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uuid: String,
+    /// Where it stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub at: Vec<String>,
+    /// Each field: `old` and `new`, or what is `added` and `removed`.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub fields: serde_json::Map<String, Value>,
+}
+
+/// A part that was not removed, because it is too much at once.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct HeldBack {
+    /// Nodes that would go.
+    pub remove: usize,
+    /// Of how many that the provider has.
+    pub of: usize,
+    /// Which part may go at once, from 0 to 1.
+    pub limit: f64,
+}
+
+/// The right to write.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Lease {
+    /// Its fencing token.
+    pub fence: u64,
+    /// Until when nobody else gets it.
+    pub expires: DateTime<Utc>,
+}
+
+/// A run that somebody asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Requested {
+    /// Its id.
+    pub id: String,
+    /// By whom.
+    pub by: String,
+    /// The only providers to read; none: all.
+    pub providers: Vec<String>,
+    /// Remove also what would be held back.
+    pub confirm_removals: bool,
 }
 
 /// Why the registry did not do what it was asked to.
@@ -61,10 +162,16 @@ pub enum RegistryError {
          administrators"
     )]
     Forbidden(String),
+    /// 409 for the lease.
+    #[error("{0}; this run waited for it in vain. GET feeder/lease shows who has it")]
+    Held(String),
+    /// 412.
+    #[error("the registry refused a write (412): {0}")]
+    Superseded(String),
     /// 404.
     #[error(
         "nothing is at {0} (404): `registry` in the feeder's settings is the base address with its path, such as \
-         https://registry.example.org/api/v1"
+         https://registry.example.org/api/v1, and the registry is at least as new as this feeder"
     )]
     NotFound(String),
     /// 422.
@@ -101,7 +208,7 @@ impl RegistryError {
             Self::Timeout(_) => FaultClass::Timeout,
             Self::Unauthorized(_) => FaultClass::Unauthorized,
             Self::Forbidden(_) => FaultClass::Forbidden,
-            Self::Unavailable { .. } => FaultClass::Unavailable,
+            Self::Unavailable { .. } | Self::Held(_) | Self::Superseded(_) => FaultClass::Unavailable,
             Self::Refused(_) | Self::Unexpected { .. } => FaultClass::Garbage,
         }
     }
@@ -204,16 +311,7 @@ impl Registry {
             #[serde(rename = "type")]
             kind: Value,
         }
-        let what = format!("GET {}/providers", self.base);
-        let answer = self.send(Method::GET, "/providers", None, Repeatable::Always).await?;
-        let listed: Vec<Listed> = match answer.status() {
-            StatusCode::OK => answer.json().await.map_err(|error| RegistryError::Unexpected {
-                what,
-                status: 200,
-                said: format!(" and something that is no list of providers ({})", root_cause(&error)),
-            })?,
-            _ => return Err(self.unexpected(&what, answer).await),
-        };
+        let listed: Vec<Listed> = self.get("/providers").await?;
         let stored = listed.into_iter().filter_map(|Listed { uid, name, kind }| {
             let kind: ProviderKind = serde_json::from_value(kind).ok()?;
             Some(Stored { uid, key: ProviderKey { name, kind } })
@@ -221,29 +319,95 @@ impl Registry {
         Ok(stored.collect())
     }
 
-    /// Sends a document: a new provider, or what the stored one shall be.
-    pub async fn publish(&self, document: &Value, stored: Option<&Stored>) -> Result<Outcome, RegistryError> {
-        let (method, path, repeatable) = match stored {
-            None => (Method::POST, "/providers".to_owned(), Repeatable::WhenUndone),
-            Some(stored) => (Method::PUT, format!("/providers/{}", stored.uid), Repeatable::Always),
-        };
-        let what = format!("{method} {}{path}", self.base);
-        let answer = self.send(method, &path, Some(document), repeatable).await?;
-        match answer.status() {
-            StatusCode::CREATED => Ok(Outcome::Created),
-            StatusCode::OK => Ok(Outcome::Updated),
-            StatusCode::NOT_MODIFIED => Ok(Outcome::NotModified),
-            _ => Err(self.unexpected(&what, answer).await),
+    /// The state of the graph: another one after each change of it.
+    pub async fn state(&self) -> Result<String, RegistryError> {
+        let path = "/providers?limit=0";
+        let answer = self.send(Method::GET, path, None, Repeatable::Always).await?;
+        let tag = answer.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        match (answer.status(), tag) {
+            (StatusCode::OK, Some(tag)) => Ok(tag),
+            _ => Err(self.unexpected(&format!("GET {}{path}", self.base), answer).await),
         }
     }
 
-    /// Removes a provider; one that is gone already counts as removed.
-    pub async fn remove(&self, stored: &Stored) -> Result<(), RegistryError> {
-        let path = format!("/providers/{}", stored.uid);
+    /// Sends what was read of a provider: a document with what it does not know.
+    pub async fn reconcile(&self, body: &Value, how: &How) -> Result<Answer, RegistryError> {
+        let path = format!("/feeder/providers?{}", how.query());
+        // the digest names a change that can be made once
+        let repeatable = if how.digest.is_some() { Repeatable::WhenUndone } else { Repeatable::Always };
+        let answer = self.send(Method::PUT, &path, Some(body), repeatable).await?;
+        self.read("PUT", &path, answer).await
+    }
+
+    /// Removes a provider; none when it is gone already.
+    pub async fn remove(&self, stored: &Stored, how: &How) -> Result<Option<Answer>, RegistryError> {
+        let path = format!("/feeder/providers/{}?{}", stored.uid, how.query());
         let answer = self.send(Method::DELETE, &path, None, Repeatable::Always).await?;
         match answer.status() {
-            StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
-            _ => Err(self.unexpected(&format!("DELETE {}{path}", self.base), answer).await),
+            StatusCode::NO_CONTENT => Ok(None),
+            _ => self.read("DELETE", &path, answer).await.map(Some),
+        }
+    }
+
+    /// Takes the lease, or keeps it with its token.
+    pub async fn lease(
+        &self,
+        holder: &str,
+        seconds: u64,
+        fence: Option<u64>,
+    ) -> Result<Lease, RegistryError> {
+        let ask = serde_json::json!({ "holder": holder, "seconds": seconds, "fence": fence });
+        let answer = self.send(Method::PUT, "/feeder/lease", Some(&ask), Repeatable::WhenUndone).await?;
+        if answer.status() == StatusCode::CONFLICT {
+            return Err(RegistryError::Held(
+                said(&answer.bytes().await.unwrap_or_default()).unwrap_or_default(),
+            ));
+        }
+        self.read("PUT", "/feeder/lease", answer).await
+    }
+
+    /// Keeps the record of a run, and gives the lease back.
+    pub async fn record(&self, id: &str, fence: u64, record: &Value) -> Result<(), RegistryError> {
+        let path = format!("/feeder/runs/{id}?fence={fence}");
+        let answer = self.send(Method::PUT, &path, Some(record), Repeatable::Always).await?;
+        match answer.status() {
+            StatusCode::NO_CONTENT => Ok(()),
+            _ => Err(self.unexpected(&format!("PUT {}{path}", self.base), answer).await),
+        }
+    }
+
+    /// The runs that somebody asked for.
+    pub async fn requested(&self) -> Result<Vec<Requested>, RegistryError> {
+        #[derive(Deserialize)]
+        struct Runs {
+            requested: Vec<Requested>,
+        }
+        let runs: Runs = self.get("/feeder/runs?limit=0").await?;
+        Ok(runs.requested)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RegistryError> {
+        let answer = self.send(Method::GET, path, None, Repeatable::Always).await?;
+        self.read("GET", path, answer).await
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &str,
+        answer: Response,
+    ) -> Result<T, RegistryError> {
+        let what = format!("{method} {}{path}", self.base);
+        let status = answer.status();
+        match status {
+            StatusCode::OK | StatusCode::CREATED => {
+                answer.json().await.map_err(|error| RegistryError::Unexpected {
+                    what,
+                    status: status.as_u16(),
+                    said: format!(" and something else than it promises ({})", root_cause(&error)),
+                })
+            }
+            _ => Err(self.unexpected(&what, answer).await),
         }
     }
 
@@ -316,11 +480,14 @@ impl Registry {
             return RegistryError::Refused(faults.iter().map(document_fault).collect());
         }
         let said = detail.as_ref().and_then(Value::as_str).map(str::to_owned).or_else(|| message_of(&body));
+        if status == 412 {
+            return RegistryError::Superseded(said.unwrap_or_default());
+        }
         let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
         match status {
             401 => RegistryError::Unauthorized(said),
             403 => RegistryError::Forbidden(said),
-            404 if detail.is_none() || what.ends_with("/providers") => {
+            404 if detail.is_none() || !what.contains("/feeder/providers/") => {
                 RegistryError::NotFound(what.to_owned())
             }
             429 | 500..=599 => RegistryError::Unavailable { what: what.to_owned(), status, said },
@@ -334,6 +501,12 @@ impl Registry {
             _ => RegistryError::Unexpected { what: what.to_owned(), status, said },
         }
     }
+}
+
+/// What an error says.
+fn said(body: &[u8]) -> Option<String> {
+    let detail = serde_json::from_slice::<Value>(body).ok()?.get_mut("detail")?.take();
+    detail.as_str().map(str::to_owned)
 }
 
 fn document_fault(fault: &Value) -> DocumentFault {

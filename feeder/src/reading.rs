@@ -56,6 +56,21 @@ pub enum FaultClass {
     Configuration,
 }
 
+impl FaultClass {
+    /// As it is written everywhere: `unauthorized`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::Unavailable => "unavailable",
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Garbage => "garbage",
+            Self::Configuration => "configuration",
+        }
+    }
+}
+
 /// The type of a service; a region has one list for each in the provider document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ServiceType {
@@ -69,6 +84,19 @@ pub enum ServiceType {
     Network,
     /// `object_store_services`
     ObjectStore,
+}
+
+impl ServiceType {
+    /// As `type` of the service says it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BlockStorage => "block-storage",
+            Self::Compute => "compute",
+            Self::Identity => "identity",
+            Self::Network => "network",
+            Self::ObjectStore => "object-store",
+        }
+    }
 }
 
 /// One service of the region as this project sees it.

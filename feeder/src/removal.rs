@@ -3,6 +3,7 @@
 
 use crate::inventory::Inventory;
 use crate::publish::Stored;
+use crate::run::Plan;
 
 /// What becomes of the providers that the files no longer name.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,12 +15,15 @@ pub enum Removal {
 }
 
 /// Decides what is removed of what the registry has.
-pub fn removal(stored: &[Stored], inventory: &Inventory, limit: f64, confirmed: bool) -> Removal {
+pub fn removal(stored: &[Stored], inventory: &Inventory, plan: &Plan) -> Removal {
+    let Plan { removal_limit: limit, confirm_removals: confirmed, order, .. } = plan;
+    let (limit, confirmed) = (*limit, *confirmed);
     let named = |stored: &&Stored| {
         inventory.faulty.contains(&stored.key)
             || inventory.providers.iter().any(|provider| provider.key == stored.key)
     };
-    let gone: Vec<Stored> = stored.iter().filter(|stored| !named(stored)).cloned().collect();
+    let gone = stored.iter().filter(|stored| !named(stored) && !order.leaves_out(&stored.key));
+    let gone: Vec<Stored> = gone.cloned().collect();
     if gone.is_empty() {
         return Removal::Of(gone);
     }
@@ -62,12 +66,16 @@ mod tests {
         testing::inventory(&testing::file(names, 1, 1))
     }
 
+    fn plan(removal_limit: f64, confirm_removals: bool) -> crate::run::Plan {
+        crate::run::Plan { removal_limit, confirm_removals, ..testing::plan() }
+    }
+
     #[test]
     fn what_is_no_longer_named_goes_one_at_a_time_and_up_to_the_limit() {
         let ten: Vec<_> = (0..10).map(|i| format!("s{i}")).collect();
         let ten: Vec<_> = ten.iter().map(String::as_str).collect();
         for (kept, removed) in [(10, Some(0)), (9, Some(1)), (7, Some(3)), (6, None)] {
-            let decided = removal(&stored(&ten), &inventory(&ten[..kept]), 0.3, false);
+            let decided = removal(&stored(&ten), &inventory(&ten[..kept]), &plan(0.3, false));
             match removed {
                 Some(removed) => {
                     assert_eq!(decided, Removal::Of(stored(&ten[10 - removed..])), "{kept} kept");
@@ -75,22 +83,28 @@ mod tests {
                 None => assert!(matches!(decided, Removal::Refused(_)), "{kept} kept"),
             }
         }
-        assert_eq!(removal(&stored(&ten), &inventory(&ten[..1]), 0.3, true), Removal::Of(stored(&ten[1..])));
-        assert_eq!(removal(&stored(&["a"]), &inventory(&["b"]), 0.0, false), Removal::Of(stored(&["a"])));
+        assert_eq!(
+            removal(&stored(&ten), &inventory(&ten[..1]), &plan(0.3, true)),
+            Removal::Of(stored(&ten[1..]))
+        );
+        assert_eq!(
+            removal(&stored(&["a"]), &inventory(&["b"]), &plan(0.0, false)),
+            Removal::Of(stored(&["a"]))
+        );
     }
 
     #[test]
     fn a_fault_in_the_files_removes_nothing_confirmed_or_not() {
         let mut faulty = inventory(&["a"]);
         faulty.faults = crate::inventory::load(std::path::Path::new("/nowhere")).faults;
-        assert!(matches!(removal(&stored(&["a", "b"]), &faulty, 1.0, true), Removal::Refused(_)));
-        assert_eq!(removal(&stored(&["a"]), &faulty, 1.0, true), Removal::Of(vec![]));
+        assert!(matches!(removal(&stored(&["a", "b"]), &faulty, &plan(1.0, true)), Removal::Refused(_)));
+        assert_eq!(removal(&stored(&["a"]), &faulty, &plan(1.0, true)), Removal::Of(vec![]));
     }
 
     #[test]
     fn the_same_name_with_another_technology_is_another_provider() {
         let mut other = stored(&["a"]);
         other[0].key.kind = ProviderKind::Kubernetes;
-        assert_eq!(removal(&other, &inventory(&["a"]), 0.3, false), Removal::Of(other.clone()));
+        assert_eq!(removal(&other, &inventory(&["a"]), &plan(0.3, false)), Removal::Of(other.clone()));
     }
 }

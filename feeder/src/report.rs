@@ -1,13 +1,17 @@
 //! What became of a run: for the table at its end, for programs, and for the exit code.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use comfy_table::{CellAlignment, ColumnConstraint, Table, Width, presets};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::inventory::{ConfigFault, ProviderKey};
-use crate::merge::{ConnectionFault, Counts};
+use crate::merge::{Counts, Scopes, Unread};
+use crate::order::Trigger;
+use crate::publish::{Answer, HeldBack, Registry};
 use crate::reading::FaultClass;
 
 /// Longer faults are wrapped, characters.
@@ -31,8 +35,8 @@ pub enum Outcome {
     Skipped,
     /// A dry run would have created it.
     WouldCreate,
-    /// A dry run would have sent it.
-    WouldSend,
+    /// A dry run would have changed it.
+    WouldUpdate,
     /// A dry run would have removed it.
     WouldRemove,
 }
@@ -47,7 +51,7 @@ impl fmt::Display for Outcome {
             Self::Failed => "failed",
             Self::Skipped => "skipped",
             Self::WouldCreate => "would create",
-            Self::WouldSend => "would send",
+            Self::WouldUpdate => "would update",
             Self::WouldRemove => "would remove",
         })
     }
@@ -62,9 +66,9 @@ pub struct Problem {
     pub message: String,
 }
 
-impl From<ConnectionFault> for Problem {
-    fn from(fault: ConnectionFault) -> Self {
-        Self { class: fault.fault.class, message: fault.to_string() }
+impl From<&Unread> for Problem {
+    fn from(unread: &Unread) -> Self {
+        Self { class: unread.fault.class, message: unread.to_string() }
     }
 }
 
@@ -90,17 +94,127 @@ pub struct ProviderReport {
     /// How much was read.
     #[serde(flatten)]
     pub counts: Counts,
+    /// How its lists ended.
+    pub scopes: Scopes,
+    /// What changed in the registry, or would.
+    pub nodes: Nodes,
+    /// What was not removed, because it is too much at once.
+    pub held_back: Option<HeldBack>,
     /// How long it took, in seconds.
     pub seconds: f64,
     /// What went wrong.
     pub faults: Vec<Problem>,
     /// What is not wrong, but worth a look.
     pub notes: Vec<String>,
+    /// What could not be read.
+    #[serde(skip)]
+    pub unread: Vec<Unread>,
+    /// What was read, where no write has told the registry.
+    #[serde(skip)]
+    pub read: Option<Value>,
+    /// On a dry run, what would be written.
+    #[serde(skip)]
+    pub planned: Option<Planned>,
+}
+
+/// How many nodes of a provider changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Nodes {
+    /// New ones.
+    pub added: usize,
+    /// With other values or relations.
+    pub changed: usize,
+    /// Gone.
+    pub removed: usize,
+}
+
+/// A write, and what it would do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// What to ask of the registry.
+    pub request: Write,
+    /// What it said to a dry run.
+    pub answer: Answer,
+}
+
+/// What the registry is asked to do with a provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Write {
+    /// Make it so.
+    Reconcile(Value),
+    /// Remove the one of this uid.
+    Remove(String),
+}
+
+impl ProviderReport {
+    /// One of which nothing is known yet.
+    pub fn new(key: ProviderKey, connections: usize, outcome: Outcome) -> Self {
+        Self {
+            key,
+            outcome,
+            connections,
+            counts: Counts::default(),
+            scopes: Scopes::default(),
+            nodes: Nodes::default(),
+            held_back: None,
+            seconds: 0.0,
+            faults: Vec::new(),
+            notes: Vec::new(),
+            unread: Vec::new(),
+            read: None,
+            planned: None,
+        }
+    }
+
+    /// With what the registry answered.
+    pub fn answered(&mut self, answer: &Answer, dry_run: bool) {
+        self.nodes = Nodes { added: answer.added, changed: answer.changed, removed: answer.removed };
+        self.held_back = answer.held_back;
+        self.outcome = match (answer.outcome.as_str(), dry_run) {
+            ("created", false) => Outcome::Created,
+            ("created", true) => Outcome::WouldCreate,
+            ("updated", false) => Outcome::Updated,
+            ("updated", true) => Outcome::WouldUpdate,
+            ("removed", false) => Outcome::Removed,
+            ("removed", true) => Outcome::WouldRemove,
+            _ => Outcome::NotModified,
+        };
+        if let Some(HeldBack { remove, of, limit }) = self.held_back {
+            #[expect(clippy::cast_precision_loss, reason = "a provider has far fewer than 2^52 nodes")]
+            let part = remove as f64 / of as f64 * 100.0;
+            self.notes.push(format!(
+                "not removed, because {remove} of {of} nodes at once ({part:.0} %) is more than \
+                 `provider_removal_limit` ({:.0} %) allows; all else is done. `fedreg plan --confirm-removals --only {}` \
+                 shows them; when they shall go, run `fedreg feed --once` with the same two options",
+                limit * 100.0,
+                self.key.name,
+            ));
+        }
+    }
+
+    /// Whether something of it is not as the files and the clouds say.
+    pub fn is_limited(&self) -> bool {
+        !self.unread.is_empty() || self.held_back.is_some()
+    }
+
+    fn word(&self) -> String {
+        let limited = !self.unread.is_empty() && self.outcome != Outcome::Failed;
+        if limited { format!("{}, limited", self.outcome) } else { self.outcome.to_string() }
+    }
 }
 
 /// What became of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
+    /// Its id.
+    pub id: String,
+    /// Why it was made.
+    pub trigger: Trigger,
+    /// The requests that it did.
+    pub requests: Vec<String>,
+    /// The feeder that made it.
+    pub holder: String,
     /// When it started.
     pub started: DateTime<Utc>,
     /// How long it took, in seconds.
@@ -111,6 +225,8 @@ pub struct Report {
     pub configuration: Vec<Problem>,
     /// Why providers that the files no longer name are still in the registry.
     pub kept: Option<String>,
+    /// Why the registry has no record of this run.
+    pub unrecorded: Option<String>,
     /// Whether the run was ended before it was done.
     pub interrupted: bool,
 }
@@ -120,8 +236,43 @@ impl Report {
     pub fn failed(&self) -> bool {
         self.interrupted
             || self.kept.is_some()
+            || self.unrecorded.is_some()
             || !self.configuration.is_empty()
-            || self.providers.iter().any(|provider| provider.outcome == Outcome::Failed)
+            || self
+                .providers
+                .iter()
+                .any(|provider| provider.outcome == Outcome::Failed || provider.is_limited())
+    }
+
+    /// Lets the registry keep it, which gives the lease back.
+    pub(crate) async fn keep(&mut self, registry: &Registry, fence: u64) {
+        let kept = registry.record(&self.id, fence, &self.record()).await;
+        self.unrecorded = kept.err().map(|error| format!("the record of this run was not kept: {error}"));
+    }
+
+    /// As the registry keeps it.
+    pub fn record(&self) -> Value {
+        let mut record = serde_json::to_value(self).unwrap_or_default();
+        let took = Duration::try_from_secs_f64(self.seconds).unwrap_or_default();
+        record["finished"] = json!(self.started + took);
+        record["failed"] = self.failed().into();
+        if let Some(record) = record.as_object_mut() {
+            record.remove("id");
+            record.remove("unrecorded");
+        }
+        for (report, record) in
+            self.providers.iter().zip(record["providers"].as_array_mut().into_iter().flatten())
+        {
+            record["unread"] = json!(report.unread);
+            if let Some(read) = &report.read {
+                record["read"] = read.clone();
+            }
+            // what could not be read is told scope by scope
+            if report.outcome != Outcome::Failed {
+                record["faults"] = json!([]);
+            }
+        }
+        record
     }
 
     /// One line for each provider.
@@ -148,8 +299,7 @@ impl Report {
                 }
                 _ => count.to_string(),
             });
-            let mut row =
-                vec![provider.key.name.clone(), provider.key.kind.to_string(), provider.outcome.to_string()];
+            let mut row = vec![provider.key.name.clone(), provider.key.kind.to_string(), provider.word()];
             row.extend(counts);
             row.push(format!("{:.1} s", provider.seconds));
             row.push(first_fault(provider));
@@ -187,8 +337,16 @@ impl fmt::Display for Report {
             writeln!(f, "{note}")?;
         }
         let failed = self.providers.iter().filter(|provider| provider.outcome == Outcome::Failed).count();
+        if let Some(unrecorded) = &self.unrecorded {
+            writeln!(f, "{unrecorded}")?;
+        }
+        let limited = self.providers.iter().filter(|provider| provider.is_limited()).count();
         let verdict = match (self.interrupted, failed, self.configuration.len()) {
             (true, ..) => "interrupted: what was not done stays as it was".to_owned(),
+            (false, 0, 0) if limited > 0 => format!(
+                "{limited} of {} providers are up to date only in part: the rest of what the registry has of them stays as it is",
+                self.providers.len()
+            ),
             (false, 0, 0) if self.kept.is_some() => "the providers of the files are up to date".to_owned(),
             (false, 0, 0) => "all providers are up to date".to_owned(),
             (false, failed, faults) => {
@@ -214,20 +372,23 @@ mod tests {
 
     #[test]
     fn a_table_and_a_verdict() {
+        let key = |name: &str| ProviderKey { name: name.to_owned(), kind: ProviderKind::Openstack };
         let provider = |name: &str, outcome, faults: &[&str]| ProviderReport {
-            key: ProviderKey { name: name.to_owned(), kind: ProviderKind::Openstack },
-            outcome,
-            connections: 2,
             counts: Counts { projects: 2, flavors: 31, images: 120, networks: 4, quotas: 16 },
             seconds: 3.21,
             faults: faults
                 .iter()
                 .map(|message| Problem { class: FaultClass::Timeout, message: (*message).to_owned() })
                 .collect(),
-            notes: vec![],
+            ..ProviderReport::new(key(name), 2, outcome)
         };
         let late = "region R1, project p1: GET /flavors/detail: no answer within 30.0 s";
         let mut report = Report {
+            id: "19700101T000000Z-00000000".to_owned(),
+            trigger: Trigger::Once,
+            requests: vec![],
+            holder: "here".to_owned(),
+            unrecorded: None,
             started: DateTime::UNIX_EPOCH,
             seconds: 12.3,
             providers: vec![

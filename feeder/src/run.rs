@@ -8,18 +8,21 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::gate::{Gate, Overall};
 use crate::inventory::{Connection, Inventory, Provider, ProviderKey};
+use crate::lease;
 use crate::limits::Limits;
-use crate::merge::{Counts, merge};
+use crate::merge::{Merged, merge};
 use crate::observer::{Event, Observer};
-use crate::publish::{Registry, RegistryError, Stored};
+use crate::order::Order;
+use crate::publish::{How, Registry, RegistryError, Stored};
 use crate::reading::{Fault, FaultClass, Reading};
 use crate::removal::{Removal, removal};
-use crate::report::{Outcome, Problem, ProviderReport, Report};
+use crate::report::{Outcome, Planned, Problem, ProviderReport, Report, Write};
 use crate::{kubernetes, openstack};
 
 /// A reader that does not keep the time of a connection is given up after this many times as long.
@@ -64,20 +67,35 @@ pub struct Plan {
     pub limits: Limits,
     /// Which part of the registry's providers may be removed, from 0 to 1.
     pub removal_limit: f64,
-    /// Remove whatever the files no longer name.
+    /// Which part of what the registry has of one provider may be removed, from 0 to 1.
+    pub provider_removal_limit: f64,
+    /// Remove whatever the files and the clouds no longer name.
     pub confirm_removals: bool,
     /// Read everything and write nothing.
     pub dry_run: bool,
+    /// The name of this feeder, for people.
+    pub holder: String,
+    /// How long a feeder that died keeps others from writing.
+    pub lease: Duration,
+    /// What to do in this run.
+    pub order: Order,
 }
 
 /// What all providers of a run share.
 struct Shared {
     plan: Plan,
-    registry: Registry,
+    registry: Arc<Registry>,
+    fence: Option<u64>,
     stored: Vec<Stored>,
     connections: Overall,
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
+}
+
+impl Shared {
+    fn how(&self) -> How {
+        How { dry_run: self.plan.dry_run, fence: self.fence, digest: None }
+    }
 }
 
 /// Makes one run over what the provider files say.
@@ -89,27 +107,49 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<Report, RegistryError> {
-    let begun = Begun { started: Utc::now(), clock: Instant::now() };
+    let begun = Begun::now();
     inventory.faults.iter().for_each(|fault| observer.event(&Event::ConfigFault(fault)));
     inventory.warnings.iter().for_each(|warning| observer.event(&Event::ConfigWarning(warning)));
     let mut reports: Vec<ProviderReport> =
         inventory.faulty.iter().map(|key| misconfigured(key, &inventory)).collect();
     if inventory.providers.is_empty() && !inventory.is_complete() {
-        return Ok(begun.report(reports, &inventory, None, false, &*observer));
+        let report = begun.report(reports, &inventory, &plan, None, false);
+        observer.event(&Event::RunFinished(&report));
+        return Ok(report);
     }
 
+    let registry = Arc::new(registry);
     let stored = registry.list().await?;
-    let connections = inventory.providers.iter().map(|provider| provider.connections.len()).sum();
-    observer.event(&Event::RunStarted { providers: inventory.providers.len(), connections });
-    let removal = removal(&stored, &inventory, plan.removal_limit, plan.confirm_removals);
+    let cancel = cancel.child_token();
+    let lease = if plan.dry_run {
+        None
+    } else {
+        Some(lease::hold(&registry, &plan.holder, plan.lease, &*observer, &cancel).await?)
+    };
+    let fence = lease.as_ref().map(|lease| lease.fence);
+    let due = || inventory.providers.iter().filter(|provider| !plan.order.leaves_out(&provider.key));
+    let connections = due().map(|provider| provider.connections.len()).sum();
+    observer.event(&Event::RunStarted { providers: due().count(), connections });
+    let removal = removal(&stored, &inventory, &plan);
     let connections = Overall::new(plan.connections);
-    let shared =
-        Arc::new(Shared { plan, registry, stored, connections, observer: Arc::clone(&observer), cancel });
+    let shared = Arc::new(Shared {
+        plan,
+        registry,
+        fence,
+        stored,
+        connections,
+        observer: Arc::clone(&observer),
+        cancel,
+    });
 
     let mut tasks = JoinSet::new();
-    for provider in &inventory.providers {
+    for provider in inventory.providers.iter().filter(|provider| !shared.plan.order.leaves_out(&provider.key))
+    {
         let reader = readers.reader(provider);
-        let provider = provider.clone();
+        let mut provider = provider.clone();
+        if let Some(asked) = shared.plan.order.asked.get(&provider.key) {
+            provider.connections.iter_mut().for_each(|connection| connection.asked = Some(asked.clone()));
+        }
         let shared = Arc::clone(&shared);
         tasks.spawn(async move {
             let report = one(&provider, &*reader, &shared).await;
@@ -132,68 +172,71 @@ pub async fn run(
             }
         }
     }
-    Ok(begun.report(reports, &inventory, kept, interrupted, &*observer))
+    let mut report = begun.report(reports, &inventory, &shared.plan, kept, interrupted);
+    if let Some(lease) = lease {
+        let recorded = shared.registry.record(&report.id, lease.fence, &report.record()).await;
+        report.unrecorded =
+            recorded.err().map(|error| format!("the record of this run was not kept: {error}"));
+    }
+    observer.event(&Event::RunFinished(&report));
+    Ok(report)
 }
 
-struct Begun {
+pub(crate) struct Begun {
     started: DateTime<Utc>,
     clock: Instant,
 }
 
 impl Begun {
-    fn report(
+    pub fn now() -> Self {
+        Self { started: Utc::now(), clock: Instant::now() }
+    }
+
+    pub fn report(
         self,
         mut providers: Vec<ProviderReport>,
         inventory: &Inventory,
+        plan: &Plan,
         kept: Option<String>,
         interrupted: bool,
-        observer: &dyn Observer,
     ) -> Report {
         providers.sort_by(|a, b| a.key.cmp(&b.key));
-        let report = Report {
+        Report {
+            id: format!("{}-{:08x}", self.started.format("%Y%m%dT%H%M%S%3fZ"), rand::random::<u32>()),
+            trigger: plan.order.trigger,
+            requests: plan.order.requests.clone(),
+            holder: plan.holder.clone(),
             started: self.started,
             seconds: self.clock.elapsed().as_secs_f64(),
             providers,
             configuration: inventory.faults.iter().map(Problem::from).collect(),
             kept,
+            unrecorded: None,
             interrupted,
-        };
-        observer.event(&Event::RunFinished(&report));
-        report
+        }
     }
 }
 
 /// A provider that the files name but do not describe well enough to read it.
 fn misconfigured(key: &ProviderKey, inventory: &Inventory) -> ProviderReport {
     let own = inventory.faults.iter().filter(|fault| fault.providers.contains(key));
-    ProviderReport { faults: own.map(Problem::from).collect(), ..report(key.clone(), 0, Outcome::Failed) }
-}
-
-fn report(key: ProviderKey, connections: usize, outcome: Outcome) -> ProviderReport {
-    let counts = Counts::default();
-    ProviderReport { key, outcome, connections, counts, seconds: 0.0, faults: Vec::new(), notes: Vec::new() }
+    ProviderReport {
+        faults: own.map(Problem::from).collect(),
+        ..ProviderReport::new(key.clone(), 0, Outcome::Failed)
+    }
 }
 
 /// Reads, merges and sends one provider.
 async fn one(provider: &Provider, reader: &dyn Reader, shared: &Shared) -> ProviderReport {
     let clock = Instant::now();
-    let mut report = report(provider.key.clone(), provider.connections.len(), Outcome::Skipped);
+    let mut report = ProviderReport::new(provider.key.clone(), provider.connections.len(), Outcome::Skipped);
     shared
         .observer
         .event(&Event::ProviderStarted { provider: &provider.key, connections: provider.connections.len() });
     if let Some(readings) = read(provider, reader, shared).await {
-        match merge(provider, &readings) {
-            Err(faults) => {
-                report.outcome = Outcome::Failed;
-                report.faults = faults.into_iter().map(Problem::from).collect();
-            }
-            Ok(merged) => {
-                shared.observer.event(&Event::Merged { provider: &provider.key, counts: merged.counts });
-                report.counts = merged.counts;
-                report.notes = merged.notes;
-                publish(provider, &merged.document, shared, &mut report).await;
-            }
-        }
+        let merged = merge(provider, &readings);
+        shared.observer.event(&Event::Merged { provider: &provider.key, counts: merged.counts });
+        send(provider, merged, shared, &mut report).await;
     }
     report.seconds = clock.elapsed().as_secs_f64();
     report
@@ -241,40 +284,64 @@ fn late(connection: &Connection, limit: Duration) -> Reading {
     Reading::unknown(connection, &fault)
 }
 
-async fn publish(
-    provider: &Provider,
-    document: &serde_json::Value,
-    shared: &Shared,
-    report: &mut ProviderReport,
-) {
-    let stored = shared.stored.iter().find(|stored| stored.key == provider.key);
-    let result = if shared.plan.dry_run {
-        Ok(if stored.is_some() { Outcome::WouldSend } else { Outcome::WouldCreate })
-    } else {
-        shared.registry.publish(document, stored).await
-    };
-    match result {
-        Ok(outcome) => {
-            report.outcome = outcome;
-            shared.observer.event(&Event::Published { provider: &provider.key, outcome });
+/// Sends what was read of a provider, unless nothing is known of it at all.
+async fn send(provider: &Provider, merged: Merged, shared: &Shared, report: &mut ProviderReport) {
+    report.counts = merged.counts;
+    report.scopes = merged.scopes;
+    report.notes = merged.notes;
+    report.faults = merged.unread.iter().map(Problem::from).collect();
+    report.unread = merged.unread;
+    let read = json!({
+        "at": Utc::now(),
+        "asked": shared.plan.order.asked.get(&provider.key),
+        "unread": report.unread,
+    });
+    let nothing = !provider.connections.is_empty()
+        && report.unread.iter().filter(|unread| unread.list.is_none()).count() == provider.connections.len();
+    if nothing && !shared.stored.iter().any(|stored| stored.key == provider.key) {
+        report.outcome = Outcome::Failed;
+        return;
+    }
+    let body = json!({
+        "document": merged.document,
+        "read": read,
+        "removal_limit": shared.plan.provider_removal_limit,
+        "confirm_removals": shared.plan.confirm_removals,
+    });
+    match shared.registry.reconcile(&body, &shared.how()).await {
+        Ok(answer) => {
+            report.answered(&answer, shared.plan.dry_run);
+            report.read = (!answer.recorded).then_some(read);
+            shared.observer.event(&Event::Published { provider: &provider.key, outcome: report.outcome });
+            if shared.plan.dry_run {
+                report.planned = Some(Planned { request: Write::Reconcile(body), answer });
+            }
         }
         Err(error) => {
             report.outcome = Outcome::Failed;
-            report.faults = error.problems(Some(provider));
+            report.faults.splice(0..0, error.problems(Some(provider)));
+            if matches!(error, RegistryError::Superseded(_)) {
+                shared.cancel.cancel();
+            }
         }
     }
 }
 
 async fn remove(stored: &Stored, shared: &Shared) -> ProviderReport {
     let clock = Instant::now();
-    let mut report = report(stored.key.clone(), 0, Outcome::WouldRemove);
-    if !shared.plan.dry_run {
-        match shared.registry.remove(stored).await {
-            Ok(()) => report.outcome = Outcome::Removed,
-            Err(error) => {
-                report.outcome = Outcome::Failed;
-                report.faults = error.problems(None);
+    let dry_run = shared.plan.dry_run;
+    let mut report = ProviderReport::new(stored.key.clone(), 0, Outcome::Removed);
+    match shared.registry.remove(stored, &shared.how()).await {
+        Ok(Some(answer)) => {
+            report.answered(&answer, dry_run);
+            if dry_run {
+                report.planned = Some(Planned { request: Write::Remove(stored.uid.clone()), answer });
             }
+        }
+        Ok(None) => {}
+        Err(error) => {
+            report.outcome = Outcome::Failed;
+            report.faults = error.problems(None);
         }
     }
     report.seconds = clock.elapsed().as_secs_f64();

@@ -1,16 +1,14 @@
-//! When to run: a cron schedule in UTC that never overlaps itself.
+//! When to run: a cron expression in a time zone, by the clock on the wall there.
 //!
-//! The scheduler of the library only rings: it knows nothing of runs under way, and its jobs are no part of a
-//! shutdown. One loop here hears the bell, runs, and ends cleanly.
+//! The library finds the next time where all days have 24 hours; what happens where they have not is decided here
+//! (`docs/decisions/summer-time.md`).
 
-use std::future::Future;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::str::FromStr;
 
-use tokio::sync::mpsc;
-use tokio_cron_scheduler::{Job, JobScheduler};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use chrono::{DateTime, FixedOffset, Offset, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+use croner::Cron;
+use croner::parser::{CronParser, Seconds};
 
 /// A schedule that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +16,7 @@ pub enum ScheduleError {
     /// The expression is not understood.
     #[error(
         "`schedule` is {expression:?}, which is no cron expression ({why}): write five fields, such as \"*/15 * * * *\" \
-         (every 15 minutes, UTC), or six with seconds first"
+         (every 15 minutes), or six with seconds first"
     )]
     Expression {
         /// As written.
@@ -26,133 +24,150 @@ pub enum ScheduleError {
         /// What the library says.
         why: String,
     },
-    /// The scheduler does not start.
-    #[error("the scheduler does not start: {0}")]
-    Start(String),
+    /// The time zone is not known.
+    #[error("`time_zone` is {0:?}: write a name of the IANA database, such as Europe/Rome or UTC")]
+    TimeZone(String),
+    /// Signals cannot be heard.
+    #[error("signals cannot be heard: {0}")]
+    Signals(String),
 }
 
-/// Runs at each time of a cron expression (five fields, or six with seconds; UTC), and at once when asked to, until
-/// cancelled; then waits for the run under way. A time that comes while a run is under way is left out, and `skipped`
-/// hears how long that run has taken so far.
-pub async fn every<F, R>(
-    expression: &str,
-    at_start: bool,
-    cancel: &CancellationToken,
-    mut run: F,
-    skipped: impl Fn(Duration),
-) -> Result<(), ScheduleError>
-where
-    F: FnMut() -> R,
-    R: Future<Output = ()> + Send + 'static,
-{
-    let (ring, mut bell) = mpsc::channel::<()>(1);
-    if at_start {
-        ring.try_send(()).map_err(|why| ScheduleError::Start(why.to_string()))?;
+/// A cron expression (five fields, or six with seconds first) in a time zone.
+///
+/// A time that the change to summer time leaves out comes right after the gap; one that the change back brings twice
+/// comes once, unless the expression repeats within the hour anyway.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    cron: Cron,
+    zone: Tz,
+    /// Whether it names no hours, so that it comes in a doubled hour twice.
+    every_hour: bool,
+}
+
+impl Schedule {
+    /// Reads both.
+    pub fn parse(expression: &str, zone: &str) -> Result<Self, ScheduleError> {
+        let parser = CronParser::builder().seconds(Seconds::Optional).build();
+        let cron = parser.parse(expression).map_err(|why| ScheduleError::Expression {
+            expression: expression.to_owned(),
+            why: why.to_string(),
+        })?;
+        let zone = Tz::from_str(zone).map_err(|_| ScheduleError::TimeZone(zone.to_owned()))?;
+        let hours = expression.split_whitespace().rev().nth(3).unwrap_or_default();
+        Ok(Self { cron, zone, every_hour: hours.starts_with('*') })
     }
-    let mut scheduler = start(expression, ring).await?;
-    let runs = TaskTracker::new();
-    let mut under_way: Option<Instant> = None;
-    let finished = Arc::new(tokio::sync::Notify::new());
-    loop {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => break,
-            () = finished.notified() => under_way = None,
-            heard = bell.recv() => match (heard, under_way) {
-                (None, _) => break,
-                (Some(()), Some(since)) => skipped(since.elapsed()),
-                (Some(()), None) => {
-                    under_way = Some(Instant::now());
-                    let finished = Arc::clone(&finished);
-                    let one = run();
-                    runs.spawn(async move {
-                        one.await;
-                        finished.notify_one();
-                    });
+
+    /// The first time after a moment; none when there is none in this world.
+    pub fn after(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let (mut from, mut inclusive) = (moment, false);
+        loop {
+            let offset = self.offset(from);
+            let next = self.cron.find_next_occurrence(&from.with_timezone(&offset), inclusive).ok()?;
+            let next = next.with_timezone(&Utc);
+            let Some(change) = self.change(from, next) else {
+                if self.every_hour || !self.comes_again(next) {
+                    return Some(next).filter(|next| *next > moment);
                 }
-            },
+                (from, inclusive) = (next, false);
+                continue;
+            };
+            // the hands jump over it: right after
+            if next < change + self.jump(change) && change > moment {
+                return Some(change);
+            }
+            (from, inclusive) = (change, true);
         }
     }
-    runs.close();
-    runs.wait().await;
-    scheduler.shutdown().await.map_err(|why| ScheduleError::Start(why.to_string()))
-}
 
-async fn start(expression: &str, ring: mpsc::Sender<()>) -> Result<JobScheduler, ScheduleError> {
-    // the library wants seconds
-    let with_seconds = match expression.split_whitespace().count() {
-        5 => format!("0 {expression}"),
-        _ => expression.to_owned(),
-    };
-    let job = Job::new_async(with_seconds.as_str(), move |_, _| {
-        let ring = ring.clone();
-        Box::pin(async move {
-            // a bell that nobody has heard yet need not ring twice
-            let _ = ring.try_send(());
-        })
-    });
-    let job = job.map_err(|why| ScheduleError::Expression {
-        expression: expression.to_owned(),
-        why: why.to_string(),
-    })?;
-    let failed = |why: tokio_cron_scheduler::JobSchedulerError| ScheduleError::Start(why.to_string());
-    let scheduler = JobScheduler::new().await.map_err(failed)?;
-    scheduler.add(job).await.map_err(failed)?;
-    scheduler.start().await.map_err(failed)?;
-    Ok(scheduler)
+    fn offset(&self, at: DateTime<Utc>) -> FixedOffset {
+        self.zone.offset_from_utc_datetime(&at.naive_utc()).fix()
+    }
+
+    /// How far the hands are put forward at a change; less than nothing when they are put back.
+    fn jump(&self, change: DateTime<Utc>) -> TimeDelta {
+        let seconds = |at| i64::from(self.offset(at).local_minus_utc());
+        TimeDelta::seconds(seconds(change) - seconds(change - TimeDelta::seconds(1)))
+    }
+
+    /// The first moment of another offset between two moments, the second included.
+    fn change(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        // two changes are weeks apart
+        let step = TimeDelta::days(7);
+        let mut before = from;
+        let mut after = loop {
+            let next = (before + step).min(to);
+            if self.offset(next) != self.offset(from) {
+                break next;
+            }
+            if next == to {
+                return None;
+            }
+            before = next;
+        };
+        while after - before > TimeDelta::seconds(1) {
+            let middle = before + (after - before) / 2;
+            if self.offset(middle) == self.offset(from) { before = middle } else { after = middle }
+        }
+        DateTime::from_timestamp(after.timestamp(), 0)
+    }
+
+    /// Whether the wall showed the same time before the hands were put back.
+    fn comes_again(&self, at: DateTime<Utc>) -> bool {
+        let local = at.with_timezone(&self.zone).naive_local();
+        self.zone.from_local_datetime(&local).earliest().is_some_and(|first| first < at)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Rings each second; runs end when the test says so.
-    #[tokio::test]
-    async fn a_time_that_comes_during_a_run_is_left_out() {
-        let cancel = CancellationToken::new();
-        let (started, mut starts) = mpsc::unbounded_channel();
-        let (skip, mut skips) = mpsc::unbounded_channel();
-        let go_on = Arc::new(tokio::sync::Semaphore::new(0));
-        let (inner, until) = (Arc::clone(&go_on), cancel.clone());
-        let schedule = tokio::spawn(async move {
-            let run = move || {
-                let (started, go_on) = (started.clone(), Arc::clone(&inner));
-                async move {
-                    started.send("start").unwrap();
-                    go_on.acquire().await.unwrap().forget();
-                    started.send("end").unwrap();
-                }
-            };
-            every("* * * * * *", true, &until, run, move |since| skip.send(since).unwrap()).await
-        });
-        assert_eq!(starts.recv().await, Some("start"), "at once");
-        skips.recv().await.unwrap();
-        let long = skips.recv().await.unwrap();
-        assert!(long > Duration::from_secs(1), "two bells later: {long:?}");
-        go_on.add_permits(1);
-        assert_eq!(starts.recv().await, Some("end"), "nothing started in between");
-        assert_eq!(starts.recv().await, Some("start"), "the next bell starts the next run");
-
-        cancel.cancel();
-        assert!(starts.try_recv().is_err(), "cancelling does not end the run under way");
-        go_on.add_permits(1);
-        schedule.await.unwrap().unwrap();
-        assert_eq!(starts.recv().await, Some("end"), "the run under way was waited for");
+    fn times(expression: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
+        let schedule = Schedule::parse(expression, zone).unwrap();
+        let mut at: DateTime<Utc> = from.parse().unwrap();
+        let mut times = Vec::new();
+        for _ in 0..count {
+            at = schedule.after(at).unwrap();
+            times.push(at.format("%d %H:%M").to_string());
+        }
+        times
     }
 
-    #[tokio::test]
-    async fn five_and_six_fields_are_understood_and_nothing_else() {
-        let cancel = CancellationToken::new();
-        cancel.cancel();
-        let run = |expression: &'static str| {
-            let cancel = cancel.clone();
-            async move { every(expression, false, &cancel, || async {}, |_| {}).await }
-        };
-        assert_eq!(run("*/15 * * * *").await, Ok(()));
-        assert_eq!(run("0 */15 * * * *").await, Ok(()));
+    #[test]
+    fn to_summer_time_nothing_is_left_out_or_doubled() {
+        // 29 March 2026, 02:00 in Rome becomes 03:00, which is 01:00 in UTC
+        let quarter = times("*/15 * * * *", "Europe/Rome", "2026-03-29T00:30:00Z", 4);
+        assert_eq!(quarter, ["29 00:45", "29 01:00", "29 01:15", "29 01:30"]);
+        let daily = times("0 6 * * *", "Europe/Rome", "2026-03-27T12:00:00Z", 3);
+        assert_eq!(daily, ["28 05:00", "29 04:00", "30 04:00"], "six o'clock on the wall");
+        let within = times("30 2 * * *", "Europe/Rome", "2026-03-28T12:00:00Z", 2);
+        assert_eq!(within, ["29 01:00", "30 00:30"], "half past two is not there: right after the gap");
+    }
+
+    #[test]
+    fn back_from_summer_time_nothing_is_left_out_or_doubled() {
+        // 25 October 2026, 03:00 in Rome becomes 02:00, which is 01:00 in UTC
+        let half = times("*/30 * * * *", "Europe/Rome", "2026-10-24T23:45:00Z", 5);
+        assert_eq!(
+            half,
+            ["25 00:00", "25 00:30", "25 01:00", "25 01:30", "25 02:00"],
+            "the doubled hour twice"
+        );
+        let daily = times("0 6 * * *", "Europe/Rome", "2026-10-24T12:00:00Z", 2);
+        assert_eq!(daily, ["25 05:00", "26 05:00"]);
+        let within = times("30 2 * * *", "Europe/Rome", "2026-10-24T12:00:00Z", 2);
+        assert_eq!(within, ["25 00:30", "26 01:30"], "half past two comes twice and is kept once");
+    }
+
+    #[test]
+    fn five_and_six_fields_are_understood_and_nothing_else() {
+        assert_eq!(times("*/20 * * * *", "UTC", "2026-01-01T00:01:00Z", 2), ["01 00:20", "01 00:40"]);
+        assert_eq!(times("0 */15 * * * *", "UTC", "2026-01-01T00:01:00Z", 1), ["01 00:15"]);
         for wrong in ["", "hourly", "61 * * * *", "* * * *"] {
-            let error = run(wrong).await.unwrap_err();
+            let error = Schedule::parse(wrong, "UTC").unwrap_err();
             assert!(error.to_string().contains("write five fields"), "{wrong}: {error}");
         }
+        let error = Schedule::parse("* * * * *", "Rome").unwrap_err();
+        assert!(error.to_string().contains("Europe/Rome"), "{error}");
     }
 }

@@ -1,5 +1,6 @@
 //! Settings of the feeder: where the provider files and the registry are, when to run, how much to ask at once.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,8 +10,11 @@ use serde::Deserialize;
 
 use crate::inventory::SecretSource;
 use crate::limits::Limits;
-use crate::publish::RegistryError;
+use crate::order::Order;
+use crate::publish::{Registry, RegistryError};
 use crate::run::Plan;
+use crate::schedule::{Schedule, ScheduleError};
+use crate::state::LISTS;
 
 /// The feeder's settings.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -29,17 +33,34 @@ pub struct Settings {
     pub token_env: Option<String>,
     /// A file with certificates (PEM) to trust at the registry, besides the system's.
     pub registry_ca_path: Option<PathBuf>,
-    /// When to run: five or six fields of cron, in UTC. None: once.
+    /// When to run: five or six fields of cron. None: once.
     pub schedule: Option<String>,
+    /// The time zone of the schedule, by its name in the IANA database.
+    pub time_zone: String,
+    /// Scheduled runs start up to so many seconds later, at random.
+    pub jitter_seconds: f64,
+    /// How often to look for changed files and requested runs, in seconds.
+    pub poll_seconds: u32,
+    /// What scheduled runs need not read each time.
+    pub intervals: Intervals,
     /// With a schedule, run at once too.
     pub run_at_start: bool,
     /// Which part of the registry's providers a run may remove without being asked to, from 0 to 1. One provider
     /// may always go.
     pub removal_limit: f64,
-    /// Remove whatever the files no longer name, however much it is: for one run, after having looked.
+    /// Which part of what the registry has of one provider a run may remove without being asked to, from 0 to 1.
+    pub provider_removal_limit: f64,
+    /// Remove whatever the files and the clouds no longer name, however much it is: for one run, after having looked.
     pub confirm_removals: bool,
     /// Read everything and write nothing.
     pub dry_run: bool,
+    /// Names of the only providers to look at; empty: all.
+    #[serde(skip)]
+    pub only: Vec<String>,
+    /// The name of this feeder, for people; none: the computer's.
+    pub name: Option<String>,
+    /// How long a feeder that died keeps others from writing, in seconds.
+    pub lease_seconds: u32,
     /// Connections (provider, region, project) at once, over all providers.
     pub connections: usize,
     /// Requests at once, over all providers.
@@ -58,15 +79,33 @@ impl Default for Settings {
             token_env: None,
             registry_ca_path: None,
             schedule: None,
+            time_zone: "UTC".to_owned(),
+            jitter_seconds: 0.0,
+            poll_seconds: 10,
+            intervals: Intervals::default(),
             run_at_start: true,
             removal_limit: 0.3,
+            provider_removal_limit: 0.5,
             confirm_removals: false,
             dry_run: false,
+            only: Vec::new(),
+            name: None,
+            lease_seconds: 120,
             connections: 1024,
             requests: 512,
             limits: LimitSettings::default(),
         }
     }
+}
+
+/// How long what was read is good enough for a scheduled run, in seconds. What is not named is read at each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Intervals {
+    /// By the provider's name.
+    pub providers: BTreeMap<String, u64>,
+    /// By kind of list: `flavors`, `images`, `networks`, `quotas`, `storage_classes`.
+    pub lists: BTreeMap<String, u64>,
 }
 
 impl Settings {
@@ -75,21 +114,50 @@ impl Settings {
         schemars::schema_for!(Self)
     }
 
+    /// When to run; none: once.
+    pub(crate) fn schedule(&self) -> Result<Option<Schedule>, ScheduleError> {
+        let parse = |expression: &String| Schedule::parse(expression, &self.time_zone);
+        self.schedule.as_ref().map(parse).transpose()
+    }
+
+    /// How often to look for changed files and requested runs.
+    pub(crate) fn poll(&self) -> Duration {
+        Duration::from_secs(self.poll_seconds.max(1).into())
+    }
+
     /// How a run behaves.
     pub(crate) fn plan(&self) -> Result<Plan, RegistryError> {
-        if !(0.0..=1.0).contains(&self.removal_limit) {
+        if let Some(unknown) = self.intervals.lists.keys().find(|list| !LISTS.contains(&list.as_str())) {
+            let message = format!("`intervals.lists` names {unknown:?}: there are {}", LISTS.join(", "));
+            return Err(RegistryError::Settings(message));
+        }
+        if !(0.0..=86_400.0).contains(&self.jitter_seconds) {
             let message =
-                format!("`removal_limit` is {}: write a part from 0 to 1, such as 0.3", self.removal_limit);
+                format!("`jitter_seconds` is {}: write seconds, from 0 to a day", self.jitter_seconds);
+            return Err(RegistryError::Settings(message));
+        }
+        if !(5..=3600).contains(&self.lease_seconds) {
+            let message = format!("`lease_seconds` is {}: write seconds from 5 to 3600", self.lease_seconds);
             return Err(RegistryError::Settings(message));
         }
         Ok(Plan {
             connections: some("connections", self.connections)?,
             requests: some("requests", self.requests)?,
             limits: self.limits.limits()?,
-            removal_limit: self.removal_limit,
+            removal_limit: part("removal_limit", self.removal_limit)?,
+            provider_removal_limit: part("provider_removal_limit", self.provider_removal_limit)?,
             confirm_removals: self.confirm_removals,
             dry_run: self.dry_run,
+            holder: self.name.clone().unwrap_or_else(this_computer),
+            lease: Duration::from_secs(self.lease_seconds.into()),
+            order: Order::default(),
         })
+    }
+
+    /// The registry, with the token of this moment.
+    pub(crate) fn registry(&self) -> Result<Registry, RegistryError> {
+        let token = self.registry_token().map_err(RegistryError::Settings)?;
+        Registry::trusting(&self.registry, self.registry_ca_path.as_deref(), token, self.limits.limits()?)
     }
 
     /// The token for the registry; none when the settings name none.
@@ -170,6 +238,21 @@ impl LimitSettings {
             longest_rest: seconds("longest_rest_seconds", self.longest_rest_seconds)?,
             ..Limits::default()
         })
+    }
+}
+
+/// The name of this computer, with the number of this process.
+fn this_computer() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = if name.trim().is_empty() { "feeder" } else { name.trim() };
+    format!("{name} ({})", std::process::id())
+}
+
+fn part(name: &str, part: f64) -> Result<f64, RegistryError> {
+    if (0.0..=1.0).contains(&part) {
+        Ok(part)
+    } else {
+        Err(RegistryError::Settings(format!("`{name}` is {part}: write a part from 0 to 1, such as 0.3")))
     }
 }
 

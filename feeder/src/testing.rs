@@ -76,3 +76,50 @@ pub fn timeout() -> Fault {
         class: FaultClass::Timeout,
     }
 }
+
+/// How most tests run.
+pub fn plan() -> crate::run::Plan {
+    let limits = crate::limits::Limits { retries: 0, concurrency: 2, ..crate::limits::Limits::default() };
+    crate::run::Plan {
+        connections: 3,
+        requests: 3,
+        limits,
+        removal_limit: 0.3,
+        provider_removal_limit: 0.5,
+        confirm_removals: false,
+        dry_run: false,
+        holder: "test".to_owned(),
+        lease: std::time::Duration::from_mins(1),
+        order: crate::order::Order::default(),
+    }
+}
+
+/// What a run reports of these when all went well.
+pub fn report(keys: &[&crate::inventory::ProviderKey]) -> crate::report::Report {
+    use crate::report::{Outcome, ProviderReport, Report};
+    Report {
+        id: "19700101T000000Z-00000000".to_owned(),
+        trigger: crate::order::Trigger::Once,
+        requests: vec![],
+        holder: "here".to_owned(),
+        started: chrono::DateTime::UNIX_EPOCH,
+        seconds: 1.0,
+        providers: keys.iter().map(|key| ProviderReport::new((*key).clone(), 1, Outcome::Updated)).collect(),
+        configuration: vec![],
+        kept: None,
+        unrecorded: None,
+        interrupted: false,
+    }
+}
+
+/// A list of the first connection that could not be read.
+pub fn unread(list: &'static str) -> crate::merge::Unread {
+    let list =
+        crate::merge::UnreadList { service: ServiceType::Compute, endpoint: String::new(), name: list };
+    crate::merge::Unread {
+        region: "R0".to_owned(),
+        project: "p0".to_owned(),
+        list: Some(list),
+        fault: timeout(),
+    }
+}

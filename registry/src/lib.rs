@@ -12,4 +12,5 @@ pub mod reload;
 pub mod service;
 pub mod settings;
 pub mod store;
+pub mod sync;
 pub mod transfer;

@@ -67,6 +67,18 @@ impl Item {
         place.and_then(|place| self.children[place].as_deref()).unwrap_or_default()
     }
 
+    /// Leaves out what is of these projects alone.
+    fn forget(&mut self, projects: &[String]) {
+        for items in self.children.iter_mut().flatten() {
+            items.retain_mut(|item| {
+                let named = item.projects.len();
+                item.projects.retain(|project| !projects.contains(project));
+                item.forget(projects);
+                named == 0 || !item.projects.is_empty()
+            });
+        }
+    }
+
     /// Which use of a quota it is.
     pub fn quota_use(&self, schema: &Schema) -> Use {
         Use::of(
@@ -84,9 +96,29 @@ pub fn provider(
     reading: Reading,
     stored: &[String],
 ) -> Result<Item, Vec<Fault>> {
+    partial(schema, json, reading, stored, &[])
+}
+
+/// Reads the document of a provider of which not everything is known: it may also name the projects in `unread`, which
+/// it does not describe. What names one of them that is not `stored` either is left out.
+pub fn partial(
+    schema: &Schema,
+    json: &Json,
+    reading: Reading,
+    stored: &[String],
+    unread: &[String],
+) -> Result<Item, Vec<Fault>> {
     let mut reader = Reader { schema, reading, path: vec!["body".into()], faults: Faults::default() };
-    let item = reader.item(Kind::Provider, &[], json);
-    check::whole(schema, &item, stored, reader.faults).unless(item)
+    let mut item = reader.item(Kind::Provider, &[], json);
+    let named: Vec<_> = item.children_named(schema, "projects").iter().collect();
+    let described = |uuid: &String| named.iter().any(|item| item.get(schema, "uuid").as_str() == Some(uuid));
+    let nowhere: Vec<String> =
+        unread.iter().filter(|uuid| !stored.contains(uuid) && !described(uuid)).cloned().collect();
+    let faults = check::whole(schema, &item, stored, unread, reader.faults);
+    if !nowhere.is_empty() {
+        item.forget(&nowhere);
+    }
+    faults.unless(item)
 }
 
 /// What a patch says: places and values. Fields that are no part of a patch are faults.

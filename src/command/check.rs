@@ -78,7 +78,7 @@ async fn check(loaded: &Loaded) -> bool {
     match loaded.section::<feeder::Settings>("feeder") {
         Ok(feeder) => {
             say("provider files", provider_files(&feeder));
-            say("feeder", feeder::check_settings(&feeder).await.map_err(|error| error.to_string()));
+            say("feeder", feeder::check_settings(&feeder).map_err(|error| error.to_string()));
         }
         Err(error) => say("feeder", Err(error.to_string())),
     }

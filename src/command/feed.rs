@@ -2,7 +2,7 @@
 
 use super::{Config, failed, print, settings, stopped};
 use clap::Args;
-use feeder::{Report, Settings, progress};
+use feeder::{Report, Settings, Source, progress};
 use std::{
     path::PathBuf,
     process::ExitCode,
@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Run the feeder: once, or on a schedule.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Feed {
     #[command(flatten)]
@@ -24,7 +24,7 @@ pub struct Feed {
     /// The registry's address, instead of the configured one.
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
-    /// When to run: five or six fields of cron, in UTC, instead of the configured schedule.
+    /// When to run: five or six fields of cron, instead of the configured schedule.
     #[arg(long, value_name = "CRON", conflicts_with = "once")]
     schedule: Option<String>,
     /// Run once, although a schedule is configured.
@@ -33,9 +33,12 @@ pub struct Feed {
     /// Read everything, write nothing, and say what would be written.
     #[arg(long)]
     dry_run: bool,
-    /// Remove all providers that the files no longer name, however many they are.
+    /// Remove what the files and the clouds no longer name, however much it is.
     #[arg(long)]
     confirm_removals: bool,
+    /// Look at this provider only; can be given several times.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
     /// Print the report as JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -52,17 +55,31 @@ impl Feed {
             Ok(settings) => self.over(settings),
             Err(error) => return failed(&error),
         };
+        let source = self.source();
         let bad = Arc::new(AtomicBool::new(false));
         let (seen, json) = (Arc::clone(&bad), self.json);
         let finished = move |result: Result<Report, feeder::Error>| {
             let wrong = tell(&result, json);
             seen.store(wrong, Ordering::Relaxed);
         };
-        match feeder::run_scheduled(settings, progress::observer(), stopped(), finished).await {
+        match feeder::run_scheduled(settings, source, progress::observer(), stopped(), finished).await {
             Ok(()) if bad.load(Ordering::Relaxed) => ExitCode::FAILURE,
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&error),
         }
+    }
+
+    /// Where the settings come from, to follow changes.
+    fn source(&self) -> Option<Source> {
+        let file = self.config.config.clone()?;
+        let (from, this) = (file.clone(), self.clone());
+        let load = move || {
+            let loaded =
+                registry::settings::Settings::load(Some(&from)).map_err(|error| error.to_string())?;
+            let settings = loaded.section::<Settings>("feeder").map_err(|error| error.to_string())?;
+            Ok(this.over(settings))
+        };
+        Some(Source { file, load: Box::new(load) })
     }
 
     fn over(&self, settings: Settings) -> Settings {
@@ -72,6 +89,7 @@ impl Feed {
             schedule: if self.once { None } else { self.schedule.clone().or(settings.schedule) },
             dry_run: self.dry_run || settings.dry_run,
             confirm_removals: self.confirm_removals || settings.confirm_removals,
+            only: self.only.clone(),
             ..settings
         }
     }

@@ -1,5 +1,6 @@
 //! The subcommands.
 
+mod apply;
 mod bench;
 mod check;
 mod completions;
@@ -9,6 +10,7 @@ mod feed;
 mod import;
 mod migrate;
 mod openapi;
+mod plan;
 mod schema;
 mod serve;
 mod stores;
@@ -23,7 +25,7 @@ use std::{fmt::Display, io::Write, path::PathBuf, process::ExitCode, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 /// Where the settings are.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct Config {
     /// The settings, a YAML file; each key can also be given in the environment.
     #[arg(long, short, env = "FEDREG_CONFIG", value_name = "FILE")]
@@ -37,6 +39,10 @@ pub enum Command {
     Serve(Config),
     /// Run the feeder: once, or on a schedule.
     Feed(feed::Feed),
+    /// Show what a run of the feeder would add, change and remove, field by field.
+    Plan(plan::Plan),
+    /// Write what a saved plan says, unless the graph has changed since.
+    Apply(apply::Apply),
     /// Run registry and feeder in one process.
     Up(Config),
     /// Run a simulated federation with registry and feeder: nothing to install, nothing to configure.
@@ -61,6 +67,8 @@ pub async fn run(command: Command) -> ExitCode {
     match command {
         Command::Serve(config) => serve::run(&config).await,
         Command::Feed(feed) => feed.run().await,
+        Command::Plan(plan) => plan.run().await,
+        Command::Apply(apply) => apply.run().await,
         Command::Up(config) => up::run(&config).await,
         Command::Demo(demo) => demo.run().await,
         Command::Check(check) => check.run().await,

@@ -33,7 +33,7 @@ pub async fn run(config: &Config) -> ExitCode {
         let finished = |result| {
             feed::tell(&result, false);
         };
-        let fed = feeder::run_scheduled(feeder, progress::observer(), until.clone(), finished).await;
+        let fed = feeder::run_scheduled(feeder, None, progress::observer(), until.clone(), finished).await;
         if fed.is_err() {
             until.cancel();
         }

@@ -330,6 +330,7 @@ impl<'a> Work<'a> {
                     volume_types: self.entry.block_storage_vol_types.clone().unwrap_or_default(),
                     properties: properties(granted.project, region_name(region)),
                     agreement: granted.agreement(),
+                    asked: None,
                 });
             }
         }

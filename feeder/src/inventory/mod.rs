@@ -172,6 +172,15 @@ pub struct Connection {
     pub properties: ProjectProperties,
     /// Who may use the project, and on what ground.
     pub agreement: Agreement,
+    /// The only lists to read in this run; none: all.
+    pub asked: Option<Vec<&'static str>>,
+}
+
+impl Connection {
+    /// Whether a list is to be read in this run.
+    pub fn asks_for(&self, list: &str) -> bool {
+        self.asked.as_ref().is_none_or(|asked| asked.contains(&list))
+    }
 }
 
 /// How to log in to a cloud.

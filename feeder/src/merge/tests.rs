@@ -52,7 +52,7 @@ fn two_projects_and_two_regions_become_one_document() {
             reading(connection, vec![("quotas", quotas(mine)), ("flavors", flavors), ("images", vec![])])
         })
         .collect();
-    let merged = merge(&provider, &readings).unwrap();
+    let merged = merge(&provider, &readings);
     accepted(&merged.document);
     assert_eq!(merged.counts, Counts { projects: 2, flavors: 8, images: 0, networks: 0, quotas: 8 });
     insta::assert_json_snapshot!("two_projects_two_regions", merged.document);
@@ -63,7 +63,7 @@ fn a_provider_that_is_not_active_keeps_what_the_registry_has() {
     let text = crate::testing::file(&["site-a"], 1, 1)
         .replace("    auth_url", "    status: maintenance\n    auth_url");
     let provider = inventory(&text).providers.remove(0);
-    let merged = merge(&provider, &[]).unwrap();
+    let merged = merge(&provider, &[]);
     accepted(&merged.document);
     let named: Vec<_> = merged.document.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(named, ["name", "type", "status", "is_public", "support_emails", "description"]);
@@ -92,7 +92,7 @@ fn a_cluster() {
         }]);
         reading
     });
-    let merged = merge(&provider, &readings).unwrap();
+    let merged = merge(&provider, &readings);
     accepted(&merged.document);
     assert_eq!(merged.counts.quotas, 7);
     insta::assert_json_snapshot!("cluster", merged.document["regions"]);
@@ -128,7 +128,7 @@ fn what_the_file_says_of_networks_and_users() {
             reading
         })
         .collect();
-    let merged = merge(&provider, &readings).unwrap();
+    let merged = merge(&provider, &readings);
     accepted(&merged.document);
     insta::assert_json_snapshot!("networks", merged.document["regions"][0]["network_services"]);
     assert_eq!(
@@ -153,41 +153,56 @@ fn the_only_network_of_its_kind_is_the_default_one() {
 }
 
 #[test]
-fn anything_unknown_means_no_document() {
-    let provider = provider(1, 2);
+fn what_is_unknown_is_told_beside_the_document() {
+    let provider = provider(2, 2);
     let good =
         || provider.connections.iter().map(|connection| reading(connection, vec![])).collect::<Vec<_>>();
-    assert!(merge(&provider, &good()).is_ok());
+    assert_eq!(merge(&provider, &good()).unread, []);
 
-    let faults = |readings: &[Reading]| {
-        let faults = merge(&provider, readings).unwrap_err();
-        faults.iter().map(ToString::to_string).collect::<Vec<_>>()
+    let told = |readings: &[Reading]| {
+        let merged = merge(&provider, readings);
+        accepted(&merged.document);
+        assert_eq!(merged.scopes.unknown, merged.unread.len());
+        serde_json::to_value(&merged.unread).unwrap()
     };
     let mut no_list = good();
     let Listing::Complete(services) = &mut no_list[1].services else { panic!() };
     services[0].lists.push(("images", Listing::Unknown(timeout())));
-    assert_eq!(faults(&no_list), ["region R0, project p1: GET /flavors/detail: no answer within 30 s"]);
+    let late = "GET /flavors/detail: no answer within 30 s";
+    assert_eq!(
+        told(&no_list),
+        json!([{
+            "region": "R0", "project": "p1", "service": "compute", "endpoint": "https://nova.example.org/R0",
+            "list": "images", "class": "timeout", "reason": late,
+        }])
+    );
 
+    let all_of = |project: &str, class: &str, reason: &str| json!([{"region": "R0", "project": project, "class": class, "reason": reason}]);
     let mut no_services = good();
     no_services[0].services = Listing::Unknown(timeout());
     no_services[0].project = Listing::Unknown(timeout());
-    assert_eq!(faults(&no_services), ["region R0, project p0: GET /flavors/detail: no answer within 30 s"]);
+    assert_eq!(told(&no_services), all_of("p0", "timeout", late));
+    let described = |readings: &[Reading]| {
+        let document = merge(&provider, readings).document;
+        document["projects"].as_array().unwrap().iter().map(|p| p["uuid"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(described(&no_services), ["p1", "p0"], "the other region describes it");
+    let mut nowhere = no_services.clone();
+    nowhere[2].project = Listing::Unknown(timeout());
+    assert_eq!(merge(&provider, &nowhere).unread.len(), 2, "nobody says what the project is called");
+    assert_eq!(merge(&provider, &nowhere).document["projects"].as_array().unwrap().len(), 1);
 
-    assert_eq!(faults(&good()[..1]), ["region R0, project p1: connection: it was not read"]);
+    assert_eq!(told(&good()[1..]), all_of("p0", "configuration", "connection: it was not read"));
 
     let mut renamed = good();
     renamed[0].project = Listing::Complete(item(json!({"uuid": "p-zero", "name": "p0"})));
-    assert_eq!(
-        faults(&renamed),
-        ["region R0, project p0: project: the cloud calls this project p-zero: write this as its `id`"]
-    );
+    let why = "project: the cloud calls this project p-zero: write this as its `id`";
+    assert_eq!(told(&renamed), all_of("p0", "configuration", why));
 
     let mut gone = good();
     gone[0].project = Listing::Absent;
-    assert_eq!(
-        faults(&gone),
-        ["region R0, project p0: project: the cloud has no such project: correct its `id`, or remove it"]
-    );
+    let why = "project: the cloud has no such project: correct its `id`, or remove it";
+    assert_eq!(told(&gone), all_of("p0", "configuration", why));
 }
 
 /// For each connection, for each flavor: not seen, seen as shared, or private to a set of projects.
@@ -216,13 +231,13 @@ proptest! {
             flavors.rotate_left(turn % places);
             reading(connection, vec![("flavors", flavors)])
         }).collect();
-        let merged = merge(&provider, &readings).unwrap();
+        let merged = merge(&provider, &readings);
         accepted(&merged.document);
 
         let shuffled: Vec<Reading> = order.iter().map(|&place| readings[place].clone()).collect();
-        prop_assert_eq!(&merge(&provider, &shuffled).unwrap(), &merged);
+        prop_assert_eq!(&merge(&provider, &shuffled), &merged);
         let twice: Vec<Reading> = readings.iter().chain(&shuffled).cloned().collect();
-        prop_assert_eq!(&merge(&provider, &twice).unwrap(), &merged);
+        prop_assert_eq!(&merge(&provider, &twice), &merged);
 
         // what must come out, said in another way: by flavor and region
         for (r, region) in merged.document["regions"].as_array().unwrap().iter().enumerate() {

@@ -169,8 +169,8 @@ async fn compute(cloud: &Cloud<'_>) -> Told {
     };
     let nova = cloud.asked(Service::Compute, &address).map(|address| versioned(&address, "v2.1"));
     let (flavors, images, quotas, zones) = tokio::join!(
-        at(&nova, |nova| flavors::flavors(cloud, nova)),
-        images,
+        asked(cloud, "flavors", at(&nova, |nova| flavors::flavors(cloud, nova))),
+        asked(cloud, "images", images),
         at(&nova, |nova| nova::quotas(cloud, nova)),
         at(&nova, |nova| offer::zones(cloud, nova)),
     );
@@ -192,7 +192,7 @@ async fn network(cloud: &Cloud<'_>) -> Told {
     let Some(address) = first(cloud, Service::Network) else { return (None, Lists::new()) };
     let neutron = cloud.asked(Service::Network, &address).map(|address| versioned(&address, "v2.0"));
     let (networks, quotas, zones) = tokio::join!(
-        at(&neutron, |neutron| neutron::networks(cloud, neutron)),
+        asked(cloud, "networks", at(&neutron, |neutron| neutron::networks(cloud, neutron))),
         at(&neutron, |neutron| neutron::quotas(cloud, neutron)),
         at(&neutron, |neutron| offer::network_zones(cloud, neutron)),
     );
@@ -271,6 +271,11 @@ fn first(cloud: &Cloud<'_>, service: Service) -> Option<String> {
 /// The key of a service in its region, the same for all projects.
 fn endpoint(cloud: &Cloud<'_>, address: &str) -> String {
     without_project(address, &cloud.connection.project_id).to_owned()
+}
+
+/// A list, if it is asked for; else nothing is said of it, and the registry keeps what it has.
+async fn asked<T>(cloud: &Cloud<'_>, list: &str, read: impl Future<Output = Listing<T>>) -> Listing<T> {
+    if cloud.connection.asks_for(list) { read.await } else { Listing::Absent }
 }
 
 /// Reads a list at the root of an API, when there is one that may be asked.

@@ -3,13 +3,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use wiremock::matchers::{bearer_token, body_json, method, path};
+use wiremock::matchers::{bearer_token, body_json, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::{Registry, RegistryError, Stored};
+use super::{How, Registry, RegistryError, Stored};
 use crate::inventory::{ProviderKey, ProviderKind};
 use crate::limits::Limits;
-use crate::report::Outcome;
 use crate::testing;
 
 const TOKEN: &str = "eyJ.sesame.sig";
@@ -43,8 +42,15 @@ async fn answering(status: u16, body: Value) -> MockServer {
     server
 }
 
+fn answer(outcome: &str) -> Value {
+    json!({
+        "uid": "u1", "outcome": outcome, "added": 1, "changed": 0, "removed": 0, "held_back": null, "status": "active",
+        "recorded": true, "digest": "d",
+    })
+}
+
 #[tokio::test]
-async fn new_ones_are_posted_known_ones_put_and_gone_ones_deleted() {
+async fn what_was_read_is_put_under_the_lease_and_what_is_gone_is_deleted() {
     let server = MockServer::start().await;
     let document = json!({"name": "site-a", "type": "openstack"});
     let listed = json!([
@@ -52,36 +58,49 @@ async fn new_ones_are_posted_known_ones_put_and_gone_ones_deleted() {
         {"uid": "u2", "name": "site-a", "type": "kubernetes"},
         {"uid": "u3", "name": "of-the-future", "type": "slurm"},
     ]);
-    let is = |verb: &str, place: &str| {
-        Mock::given(method(verb)).and(path(format!("/api/v1{place}"))).and(bearer_token(TOKEN))
+    let is = |verb: &str, place: &str, status: u16, body: Value| {
+        Mock::given(method(verb))
+            .and(path(format!("/api/v1{place}")))
+            .and(bearer_token(TOKEN))
+            .respond_with(ResponseTemplate::new(status).set_body_json(body))
+            .mount(&server)
     };
-    is("GET", "/providers")
-        .respond_with(ResponseTemplate::new(200).set_body_json(listed))
-        .mount(&server)
+    is("GET", "/providers", 200, listed).await;
+    is("DELETE", "/feeder/providers/u1", 200, answer("removed")).await;
+    is("DELETE", "/feeder/providers/u9", 204, json!(null)).await;
+    is("PUT", "/feeder/lease", 200, json!({"holder": "me", "fence": 7, "expires": "2026-01-01T00:00:00Z"}))
         .await;
-    is("POST", "/providers")
+    Mock::given(method("PUT"))
+        .and(path("/api/v1/feeder/providers"))
+        .and(query_param("fence", "7"))
         .and(body_json(&document))
-        .respond_with(ResponseTemplate::new(201))
+        .respond_with(ResponseTemplate::new(201).set_body_json(answer("created")))
         .mount(&server)
         .await;
-    is("PUT", "/providers/u1")
-        .and(body_json(&document))
-        .respond_with(ResponseTemplate::new(200))
-        .mount(&server)
-        .await;
-    is("PUT", "/providers/u2").respond_with(ResponseTemplate::new(304)).mount(&server).await;
-    is("DELETE", "/providers/u1").respond_with(ResponseTemplate::new(204)).mount(&server).await;
 
     let registry = registry(&server);
     let listed = registry.list().await.unwrap();
     let uids: Vec<_> = listed.iter().map(|stored| stored.uid.as_str()).collect();
     assert_eq!(uids, ["u1", "u2"], "what this feeder does not know it leaves alone");
     assert_eq!(listed[0], stored("u1"));
-    assert_eq!(registry.publish(&document, None).await, Ok(Outcome::Created));
-    assert_eq!(registry.publish(&document, Some(&stored("u1"))).await, Ok(Outcome::Updated));
-    assert_eq!(registry.publish(&document, Some(&stored("u2"))).await, Ok(Outcome::NotModified));
-    assert_eq!(registry.remove(&stored("u1")).await, Ok(()));
-    assert_eq!(registry.remove(&stored("u9")).await, Ok(()), "404: gone already");
+    let lease = registry.lease("me", 60, None).await.unwrap();
+    let how = How { fence: Some(lease.fence), ..How::default() };
+    assert_eq!(registry.reconcile(&document, &how).await.unwrap().outcome, "created");
+    assert_eq!(registry.remove(&stored("u1"), &how).await.unwrap().unwrap().outcome, "removed");
+    assert_eq!(registry.remove(&stored("u9"), &how).await, Ok(None), "gone already");
+}
+
+#[tokio::test]
+async fn a_lease_that_others_have_and_one_that_is_lost() {
+    let server = answering(409, json!({"detail": "the feeder a has the lease until then"})).await;
+    let held = registry(&server).lease("me", 60, None).await.unwrap_err();
+    assert!(
+        matches!(&held, RegistryError::Held(why) if why == "the feeder a has the lease until then"),
+        "{held}"
+    );
+    let server = answering(412, json!({"detail": "the fencing token 1 is no longer the current one"})).await;
+    let lost = registry(&server).reconcile(&json!({}), &How::default()).await.unwrap_err();
+    assert!(matches!(&lost, RegistryError::Superseded(why) if why.contains("token 1")), "{lost}");
 }
 
 #[tokio::test]
@@ -101,7 +120,7 @@ async fn errors_say_what_to_do() {
         (503, json!({"detail": "the store cannot commit"})),
     ] {
         let server = answering(status, body).await;
-        let error = registry(&server).publish(&json!({}), None).await.unwrap_err();
+        let error = registry(&server).reconcile(&json!({}), &How::default()).await.unwrap_err();
         let shown = error.to_string().replace(&server.uri(), "http://registry");
         assert!(!shown.contains("sesame") && !format!("{error:?}").contains("sesame"), "{shown}");
         writeln!(said, "{status} {:?}: {shown}\n", error.class()).unwrap();
@@ -140,7 +159,7 @@ async fn faults_of_a_document_lead_to_the_entry_of_the_file() {
         {"loc": ["body", "regions", 0, "identity_services", 0, "endpoint"], "msg": "not good", "type": "x"},
     ]});
     let server = answering(422, detail).await;
-    let error = registry(&server).publish(&json!({}), None).await.unwrap_err();
+    let error = registry(&server).reconcile(&json!({}), &How::default()).await.unwrap_err();
     let messages: Vec<_> =
         error.problems(Some(&provider)).into_iter().map(|problem| problem.message).collect();
     let at = |message: &str, place: &str| {
@@ -156,18 +175,18 @@ async fn faults_of_a_document_lead_to_the_entry_of_the_file() {
 
 #[tokio::test]
 async fn what_may_pass_is_tried_again_and_nothing_else() {
-    let tries = async |status: u16, post: bool| {
+    let tries = async |status: u16, once: bool| {
         let server = answering(status, json!({})).await;
-        let known = stored("u1");
-        let result = registry(&server).publish(&json!({}), (!post).then_some(&known)).await;
+        let how = How { digest: once.then(|| "d".to_owned()), ..How::default() };
+        let result = registry(&server).reconcile(&json!({}), &how).await;
         assert!(result.is_err());
         server.received_requests().await.unwrap().len()
     };
-    for (status, put, post) in
+    for (status, again, once) in
         [(503, 3, 3), (429, 3, 3), (502, 3, 1), (504, 3, 1), (500, 1, 1), (401, 1, 1), (422, 1, 1)]
     {
-        assert_eq!(tries(status, false).await, put, "PUT {status}");
-        assert_eq!(tries(status, true).await, post, "POST {status}");
+        assert_eq!(tries(status, false).await, again, "{status}");
+        assert_eq!(tries(status, true).await, once, "{status} for a change that can be made once");
     }
 }
 
@@ -176,9 +195,12 @@ async fn a_registry_that_comes_back_is_used_and_retry_after_is_kept() {
     let server = MockServer::start().await;
     let busy = ResponseTemplate::new(503).insert_header("retry-after", "1");
     Mock::given(wiremock::matchers::any()).respond_with(busy).up_to_n_times(1).mount(&server).await;
-    Mock::given(wiremock::matchers::any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+    Mock::given(wiremock::matchers::any())
+        .respond_with(ResponseTemplate::new(200).set_body_json(answer("updated")))
+        .mount(&server)
+        .await;
     let clock = std::time::Instant::now();
-    assert_eq!(registry(&server).publish(&json!({}), Some(&stored("u1"))).await, Ok(Outcome::Updated));
+    assert!(registry(&server).reconcile(&json!({}), &How::default()).await.is_ok());
     assert!(clock.elapsed() >= Duration::from_secs(1), "it asked for a second");
 
     let late = MockServer::start().await;

@@ -17,37 +17,75 @@ use crate::observer::{Event, Observer, Silent};
 use crate::publish::Registry;
 use crate::reading::{Item, Listing, Reading};
 use crate::report::{Outcome, Report};
-use crate::testing;
+use crate::testing::{self, plan};
 
-/// A registry that keeps documents and says whether they changed.
+/// A registry that keeps what it is sent and says whether that changed.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<BTreeMap<String, Value>>>);
+struct Kept {
+    bodies: Arc<Mutex<BTreeMap<String, Value>>>,
+    records: Arc<Mutex<Vec<Value>>>,
+    fence: Arc<AtomicUsize>,
+}
+
+impl Kept {
+    fn answer(outcome: &str) -> ResponseTemplate {
+        ResponseTemplate::new(200).set_body_json(json!({
+            "uid": "u", "outcome": outcome, "added": 0, "changed": 0, "removed": 0, "held_back": null,
+            "status": "active", "recorded": outcome != "not_modified", "digest": "d",
+        }))
+    }
+}
 
 impl Respond for Kept {
     fn respond(&self, request: &Request) -> ResponseTemplate {
-        let mut kept = self.0.lock().unwrap();
-        let uid = request.url.path().trim_start_matches("/providers").trim_matches('/').to_owned();
-        let document = || request.body_json::<Value>().unwrap();
-        match request.method.as_str() {
-            "GET" => {
-                let listed = kept.iter().map(
-                    |(uid, document)| json!({"uid": uid, "name": document["name"], "type": document["type"]}),
-                );
+        let mut kept = self.bodies.lock().unwrap();
+        let body = || request.body_json::<Value>().unwrap();
+        let asked: BTreeMap<_, _> = request.url.query_pairs().collect();
+        let dry = asked.contains_key("dry_run");
+        let fence = self.fence.load(Ordering::Relaxed);
+        let path = request.url.path().to_owned();
+        if !dry
+            && path.starts_with("/feeder")
+            && path != "/feeder/lease"
+            && asked.get("fence").map(|fence| fence.parse().unwrap()) != Some(fence)
+        {
+            return ResponseTemplate::new(412)
+                .set_body_json(json!({"detail": "another feeder has taken over"}));
+        }
+        match (request.method.as_str(), path.as_str()) {
+            ("GET", "/providers") => {
+                let listed = kept.iter().map(|(uid, body)| {
+                    json!({"uid": uid, "name": body["document"]["name"], "type": body["document"]["type"]})
+                });
                 ResponseTemplate::new(200).set_body_json(listed.collect::<Vec<_>>())
             }
-            "POST" => {
-                let document = document();
-                kept.insert(format!("uid-{}", document["name"].as_str().unwrap()), document);
-                ResponseTemplate::new(201)
+            ("PUT", "/feeder/lease") => {
+                let fence = self.fence.fetch_add(1, Ordering::Relaxed) + 1;
+                let lease = json!({"holder": "h", "fence": fence, "expires": "2026-01-01T00:00:00Z"});
+                ResponseTemplate::new(200).set_body_json(lease)
             }
-            "PUT" if kept.get(&uid) == Some(&document()) => ResponseTemplate::new(304),
-            "PUT" => {
-                kept.insert(uid, document());
-                ResponseTemplate::new(200)
+            ("PUT", "/feeder/providers") => {
+                let body = body();
+                let uid = format!("uid-{}", body["document"]["name"].as_str().unwrap());
+                let outcome = match kept.get(&uid) {
+                    None => "created",
+                    Some(old) if old["document"] == body["document"] => "not_modified",
+                    Some(_) => "updated",
+                };
+                if !dry {
+                    kept.insert(uid, body);
+                }
+                Self::answer(outcome)
             }
-            "DELETE" => {
-                kept.remove(&uid);
+            ("PUT", run) if run.starts_with("/feeder/runs/") => {
+                self.records.lock().unwrap().push(body());
                 ResponseTemplate::new(204)
+            }
+            ("DELETE", provider) if provider.starts_with("/feeder/providers/") => {
+                if !dry {
+                    kept.remove(provider.trim_start_matches("/feeder/providers/"));
+                }
+                Self::answer("removed")
             }
             _ => ResponseTemplate::new(405),
         }
@@ -67,12 +105,15 @@ impl Bench {
     }
 
     fn names(&self) -> Vec<String> {
-        self.kept.0.lock().unwrap().keys().map(|uid| uid.trim_start_matches("uid-").to_owned()).collect()
+        self.kept.bodies.lock().unwrap().keys().map(|uid| uid.trim_start_matches("uid-").to_owned()).collect()
     }
 
     async fn writes(&self) -> usize {
         let requests = self.server.received_requests().await.unwrap();
-        requests.iter().filter(|request| request.method.as_str() != "GET").count()
+        let is_write = |request: &&Request| {
+            request.method.as_str() != "GET" && !request.url.query().unwrap_or_default().contains("dry_run")
+        };
+        requests.iter().filter(is_write).count()
     }
 
     async fn run(&self, inventory: Inventory, cloud: &Cloud, plan: Plan) -> Report {
@@ -92,11 +133,6 @@ impl Bench {
     }
 }
 
-fn plan() -> Plan {
-    let limits = Limits { retries: 0, concurrency: 2, ..Limits::default() };
-    Plan { connections: 3, requests: 3, limits, removal_limit: 0.3, confirm_removals: false, dry_run: false }
-}
-
 fn inventory(names: &[&str]) -> Inventory {
     testing::inventory(&testing::file(names, 2, 2))
 }
@@ -105,6 +141,8 @@ fn inventory(names: &[&str]) -> Inventory {
 #[derive(Clone, Default)]
 struct Cloud {
     broken: Option<&'static str>,
+    /// All projects of the broken one.
+    all: bool,
     cores: i64,
     /// Reading waits for a permit.
     wait: Option<Arc<Semaphore>>,
@@ -147,7 +185,7 @@ impl Reader for Cloud {
         let quota = testing::item(json!({"project": connection.project_id, "cores": self.cores}));
         let mut reading =
             testing::reading(connection, vec![("quotas", vec![quota]), ("flavors", Vec::<Item>::new())]);
-        if self.broken == Some(connection.provider.as_str()) && connection.project_id == "p1" {
+        if self.broken == Some(connection.provider.as_str()) && (self.all || connection.project_id == "p1") {
             reading.services = Listing::Unknown(testing::timeout());
         }
         reading
@@ -181,16 +219,15 @@ async fn created_then_not_modified_then_updated_then_removed() {
 }
 
 #[tokio::test]
-async fn one_provider_that_fails_stops_no_other_and_loses_nothing() {
+async fn what_could_not_be_read_is_told_and_the_rest_is_sent() {
     let bench = Bench::new().await;
     let good = Cloud { cores: 10, ..Cloud::default() };
     bench.run(inventory(&["site-a", "site-b"]), &good, plan()).await;
-    let before = bench.kept.0.lock().unwrap()["uid-site-a"].clone();
 
     let broken = Cloud { cores: 20, broken: Some("site-a"), ..Cloud::default() };
     let report = bench.run(inventory(&["site-a", "site-b"]), &broken, plan()).await;
-    assert_eq!(outcomes(&report), [("site-a", Outcome::Failed), ("site-b", Outcome::Updated)]);
-    assert!(report.failed());
+    assert_eq!(outcomes(&report), [("site-a", Outcome::Updated), ("site-b", Outcome::Updated)]);
+    assert!(report.failed(), "somebody must look");
     let faults: Vec<_> = report.providers[0].faults.iter().map(|problem| problem.message.as_str()).collect();
     assert_eq!(
         faults,
@@ -199,7 +236,55 @@ async fn one_provider_that_fails_stops_no_other_and_loses_nothing() {
             "region R1, project p1: GET /flavors/detail: no answer within 30 s"
         ]
     );
-    assert_eq!(bench.kept.0.lock().unwrap()["uid-site-a"], before, "what is stored stays as it is");
+    let sent = bench.kept.bodies.lock().unwrap()["uid-site-a"].clone();
+    let unread = |region: &str| {
+        let reason = "GET /flavors/detail: no answer within 30 s";
+        json!({"region": region, "project": "p1", "class": "timeout", "reason": reason})
+    };
+    assert_eq!(sent["read"]["unread"], json!([unread("R0"), unread("R1")]));
+    let quotas = |sent: &Value| sent["document"]["regions"][0]["compute_services"][0]["quotas"].clone();
+    assert_eq!(quotas(&sent), json!([{"project": "p0", "cores": 20}]), "only what was read");
+
+    let records = bench.kept.records.lock().unwrap();
+    let record = &records[1];
+    assert_eq!((&record["failed"], &record["trigger"]), (&json!(true), &json!("once")));
+    assert_eq!(record["providers"][0]["unread"], sent["read"]["unread"]);
+    assert!(record["finished"].as_str() >= record["started"].as_str());
+}
+
+#[tokio::test]
+async fn a_new_provider_of_which_nothing_can_be_read_is_not_sent() {
+    let bench = Bench::new().await;
+    let broken = Cloud { broken: Some("site-a"), ..Cloud::default() };
+    let one = || inventory(&["site-a"]);
+    let report = bench.run(one(), &Cloud { all: true, ..broken.clone() }, plan()).await;
+    assert_eq!(outcomes(&report), [("site-a", Outcome::Failed)]);
+    assert_eq!(bench.names(), [""; 0]);
+    bench.run(one(), &broken, plan()).await;
+    let report = bench.run(one(), &Cloud { all: true, ..broken }, plan()).await;
+    assert_ne!(outcomes(&report), [("site-a", Outcome::Failed)], "what is there is marked");
+}
+
+#[tokio::test]
+async fn a_run_whose_lease_is_lost_writes_nothing_more() {
+    let bench = Bench::new().await;
+    bench.run(inventory(&["a"]), &Cloud::default(), plan()).await;
+    let cloud = Cloud { cores: 7, wait: Some(Arc::new(Semaphore::new(0))), ..Cloud::default() };
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let gate = cloud.wait.clone().unwrap();
+    let cancel = CancellationToken::new();
+    let running = bench.observed(inventory(&["a"]), &cloud, plan(), Arc::new(Told(tell)), cancel);
+    let other = async {
+        while told.recv().await.as_deref() != Some("a starts 4") {}
+        bench.kept.fence.fetch_add(1, Ordering::Relaxed);
+        gate.add_permits(4);
+    };
+    let (report, ()) = tokio::join!(running, other);
+    assert_eq!(outcomes(&report), [("a", Outcome::Failed)]);
+    let why = &report.providers[0].faults[0].message;
+    assert!(why.contains("another feeder has taken over"), "{why}");
+    let kept = bench.kept.bodies.lock().unwrap()["uid-a"].clone();
+    assert_eq!(kept["document"]["regions"][0]["compute_services"][0]["quotas"][0]["cores"], 0);
 }
 
 #[tokio::test]
@@ -259,8 +344,8 @@ async fn a_dry_run_writes_nothing() {
     assert_eq!(
         outcomes(&report),
         [
-            ("a", Outcome::WouldSend),
-            ("b", Outcome::WouldSend),
+            ("a", Outcome::NotModified),
+            ("b", Outcome::NotModified),
             ("c", Outcome::WouldRemove),
             ("d", Outcome::WouldCreate)
         ]
@@ -352,7 +437,8 @@ async fn a_run_that_is_cancelled_ends_at_once_and_removes_nothing() {
     let (report, ()) = tokio::join!(running, stop);
     assert_eq!(outcomes(&report), [("a", Outcome::Skipped)]);
     assert!(report.interrupted && report.failed());
-    assert_eq!(bench.writes().await, before);
+    assert_eq!(bench.writes().await, before + 2, "the lease and the record");
+    assert_eq!(bench.names(), ["a", "gone"]);
 }
 
 #[tokio::test]
@@ -361,7 +447,8 @@ async fn a_reader_that_hangs_is_given_up() {
     let cloud = Cloud { wait: Some(Arc::new(Semaphore::new(0))), ..Cloud::default() };
     let shared = super::Shared {
         plan: Plan { limits: Limits { connection: Duration::from_secs(1), ..plan().limits }, ..plan() },
-        registry: Registry::new("http://127.0.0.1:1", None, plan().limits).unwrap(),
+        registry: Arc::new(Registry::new("http://127.0.0.1:1", None, plan().limits).unwrap()),
+        fence: None,
         stored: Vec::new(),
         connections: Overall::new(1),
         observer: Arc::new(Silent),
@@ -397,13 +484,14 @@ async fn without_a_schedule_it_runs_once_and_a_wrong_one_is_told_at_once() {
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let finished = move |result: Result<Report, crate::Error>| tell.send(result.is_err()).unwrap();
     let silent = || Arc::new(Silent) as Arc<dyn Observer>;
-    let ended = crate::run_scheduled(without_registry(), silent(), CancellationToken::new(), finished).await;
+    let ended =
+        crate::run_scheduled(without_registry(), None, silent(), CancellationToken::new(), finished).await;
     assert_eq!(ended, Ok(()));
     assert_eq!(told.recv().await, Some(true));
     assert_eq!(told.recv().await, None);
 
     let settings = crate::Settings { schedule: Some("hourly".to_owned()), ..without_registry() };
     let ended =
-        crate::run_scheduled(settings, silent(), CancellationToken::new(), |_| panic!("it ran")).await;
+        crate::run_scheduled(settings, None, silent(), CancellationToken::new(), |_| panic!("it ran")).await;
     assert!(ended.unwrap_err().to_string().contains("write five fields"));
 }

@@ -49,6 +49,7 @@ pub fn connection(
             user_group: "g1".into(),
             doc_uuid: "d1".into(),
         },
+        asked: None,
     }
 }
 

@@ -18,8 +18,37 @@ pub(super) async fn from_administrator(
     app: &Shared,
     request: Request,
 ) -> Result<(Caller, Json, HeaderMap), ApiError> {
+    from(app, request, async |app, headers| Caller::administrator(app, headers).await).await
+}
+
+/// The same of whoever `who` lets in.
+pub(super) async fn from(
+    app: &Shared,
+    request: Request,
+    who: impl AsyncFnOnce(&Shared, &HeaderMap) -> Result<Caller, ApiError>,
+) -> Result<(Caller, Json, HeaderMap), ApiError> {
+    let (caller, bytes, headers) = bytes(app, request, who).await?;
+    Ok((caller, parsed(&bytes)?, headers))
+}
+
+/// The same, where no body is an empty object.
+pub(super) async fn from_or_nothing(
+    app: &Shared,
+    request: Request,
+    who: impl AsyncFnOnce(&Shared, &HeaderMap) -> Result<Caller, ApiError>,
+) -> Result<(Caller, Json, HeaderMap), ApiError> {
+    let (caller, bytes, headers) = bytes(app, request, who).await?;
+    let json = if bytes.is_empty() { Json::Object(serde_json::Map::new()) } else { parsed(&bytes)? };
+    Ok((caller, json, headers))
+}
+
+async fn bytes(
+    app: &Shared,
+    request: Request,
+    who: impl AsyncFnOnce(&Shared, &HeaderMap) -> Result<Caller, ApiError>,
+) -> Result<(Caller, Vec<u8>, HeaderMap), ApiError> {
     let (parts, body) = request.into_parts();
-    let caller = Caller::administrator(app, &parts.headers).await;
+    let caller = who(app, &parts.headers).await;
     // a sender that waits for a word to go on has sent nothing yet
     let waits = parts.headers.get(header::EXPECT).is_some() && caller.is_err();
     let body = if waits { Body::empty() } else { body };
@@ -28,7 +57,11 @@ pub(super) async fn from_administrator(
     let bytes = read(body, app.options.body_bytes, caller.is_ok(), pace).await;
     let caller = caller?;
     let bytes = bytes?;
-    let json = serde_json::from_slice(&bytes).map_err(|error| {
+    Ok((caller, bytes, parts.headers))
+}
+
+fn parsed(bytes: &[u8]) -> Result<Json, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| {
         let offset = bytes
             .split(|byte| *byte == b'\n')
             .take(error.line().saturating_sub(1))
@@ -38,8 +71,7 @@ pub(super) async fn from_administrator(
             if bytes.is_empty() { vec!["body".into()] } else { vec!["body".into(), Loc::Index(offset)] };
         let msg = if bytes.is_empty() { "field required".to_owned() } else { format!("not JSON: {error}") };
         ApiError::Invalid(vec![Fault { loc, msg, ty: "value_error.jsondecode" }])
-    })?;
-    Ok((caller, json, parts.headers))
+    })
 }
 
 /// How fast a body has to come.

@@ -53,6 +53,9 @@ pub enum ApiError {
     /// Somebody else was faster.
     #[error("the graph changed since: read again, then write")]
     Stale,
+    /// Somebody took over, or the graph went another way than a plan says.
+    #[error("{0}")]
+    Superseded(String),
     /// The store cannot make changes last now. Nothing is lost or half-written.
     #[error("the store cannot commit now; nothing was written. Try again")]
     Unavailable,
@@ -106,7 +109,7 @@ impl ApiError {
             Self::SlowBody(_) => StatusCode::REQUEST_TIMEOUT,
             Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Stale | Self::OtherLife => StatusCode::PRECONDITION_FAILED,
+            Self::Stale | Self::Superseded(_) | Self::OtherLife => StatusCode::PRECONDITION_FAILED,
             Self::Gone(_) => StatusCode::GONE,
             Self::Unavailable
             | Self::Unknown

@@ -43,7 +43,8 @@ pub(super) async fn list(
     if caller.is_anonymous() && asks_private() {
         return Err(AuthError::Missing.into());
     }
-    let special = special(snapshot.graph.schema, kind, &pairs);
+    let special = special(snapshot.graph.schema, kind, &pairs)
+        .map(|special| Special { notes: snapshot.notes.clone(), ..special });
     let (query, special) = match (filter::parse(entity, &pairs), special) {
         (Ok(query), Ok(special)) => (query, special),
         (query, special) => {

@@ -1,13 +1,16 @@
 //! Counting requests, and `/metrics`.
 
 use super::Shared;
+use crate::{federation::Snapshot, sync::freshness::Freshness};
 use axum::{
     extract::{MatchedPath, Request, State},
     http::header,
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use schema::Kind;
 use std::{sync::OnceLock, time::Instant};
 
 /// Counts and times each request under the pattern of its path, never the path itself: labels are bounded.
@@ -48,9 +51,45 @@ pub(super) async fn metrics(State(app): State<Shared>) -> Response {
     metrics::gauge!("fedreg_graph_revision").set(snapshot.revision as f64);
     let ready = app.readiness.is_ready() && !snapshot.is_nothing();
     metrics::gauge!("fedreg_ready").set(f64::from(u8::from(ready)));
+    freshness(&snapshot);
     app.metrics.run_upkeep();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
         .into_response()
+}
+
+/// How fresh each provider is. The labels are the providers of the graph and a few words.
+fn freshness(snapshot: &Snapshot) {
+    const CLASSES: [&str; 7] =
+        ["unauthorized", "forbidden", "unavailable", "unreachable", "timeout", "garbage", "configuration"];
+    let graph = &snapshot.graph;
+    for id in graph.all(Kind::Provider).iter() {
+        let text = |name: &str| graph.value(id, name).as_str().unwrap_or_default().to_owned();
+        let labels = [("provider", text("name")), ("type", text("type"))];
+        let Some(fresh) = Freshness::of(&snapshot.notes, graph.record(id).uid) else { continue };
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        let seconds = |at: DateTime<Utc>| at.timestamp() as f64;
+        metrics::gauge!("fedreg_provider_attempted_timestamp_seconds", &labels).set(seconds(fresh.attempted));
+        for (list, at) in &fresh.lists {
+            let [provider, kind] = labels.clone();
+            metrics::gauge!(
+                "fedreg_provider_read_timestamp_seconds",
+                &[provider, kind, ("list", list.clone())]
+            )
+            .set(seconds(*at));
+        }
+        for class in CLASSES {
+            let of_class = fresh.stale.iter().filter(|stale| stale.unread.class == class).count();
+            let [provider, kind] = labels.clone();
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+            metrics::gauge!("fedreg_provider_stale_scopes", &[provider, kind, ("class", class.to_owned())])
+                .set(of_class as f64);
+        }
+        let held_back = fresh.held_back.as_ref().map_or(0, |held_back| held_back.remove);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        metrics::gauge!("fedreg_provider_held_back_removals", &labels).set(held_back as f64);
+        let troubled = f64::from(u8::from(fresh.trouble.is_some()));
+        metrics::gauge!("fedreg_provider_trouble", &labels).set(troubled);
+    }
 }
 
 /// The process's one recorder, installed when first asked for: names and units of the metrics, and buckets.
@@ -90,6 +129,26 @@ fn install() -> Result<PrometheusHandle, BuildError> {
     metrics::describe_counter!(
         "fedreg_store_reloads_total",
         "Times that the log did not lead to where the store is, by reason."
+    );
+    metrics::describe_gauge!(
+        "fedreg_provider_attempted_timestamp_seconds",
+        "When the feeder last read a provider, well or not."
+    );
+    metrics::describe_gauge!(
+        "fedreg_provider_read_timestamp_seconds",
+        "When a list of a provider was last read, in all scopes that are not stale."
+    );
+    metrics::describe_gauge!(
+        "fedreg_provider_stale_scopes",
+        "Scopes (region, project, service, list) that cannot be read, by reason."
+    );
+    metrics::describe_gauge!(
+        "fedreg_provider_held_back_removals",
+        "Nodes that would go, but are more than may go at once."
+    );
+    metrics::describe_gauge!(
+        "fedreg_provider_trouble",
+        "1 while a provider as a whole cannot be read: its entry in the provider files, its document."
     );
     Ok(handle)
 }

@@ -10,6 +10,7 @@ mod create_provider;
 mod delete;
 mod docs;
 mod error;
+mod feeder;
 mod fresh;
 mod get;
 mod guard;
@@ -115,6 +116,7 @@ pub fn router(app: Shared) -> Router {
         }
     }
     v1 = v1.route("/changes", get(changes::changes)).route("/changes/", get(changes::changes));
+    let v1 = v1.merge(feeder::routes());
     let v1 = v1.route_layer(middleware::from_fn_with_state(Arc::clone(&app), fresh::fresh));
     let base = app.options.base_path.clone();
     let v1 = if base.is_empty() { v1 } else { Router::new().nest(&base, v1) };

@@ -186,6 +186,11 @@ impl Federation {
         self.current.load_full()
     }
 
+    /// The time by which changes are logged.
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.now)()
+    }
+
     /// Counts the exchanges of the snapshot, for those who wait for the next one.
     pub fn moved(&self) -> watch::Receiver<u64> {
         self.moved.subscribe()

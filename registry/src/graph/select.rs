@@ -1,6 +1,7 @@
 //! Which nodes a list shows, in which order, and what the special parameters of v1 prune from them.
 
 use super::Graph;
+use crate::{notes::Notes, sync::freshness::is_limited_by_reading};
 use schema::{
     Kind, Value,
     filter::{By, ListQuery, Test, TooSlow},
@@ -25,6 +26,8 @@ pub struct Special {
     pub provider_type: Option<String>,
     /// `user_groups`: in this status.
     pub provider_status: Option<String>,
+    /// What tells whether a provider is `limited` only because something of it could not be read.
+    pub notes: Notes,
 }
 
 fn holds(wanted: Option<&String>, value: &Value) -> bool {
@@ -124,8 +127,18 @@ impl Special {
         let Some(provider) = graph.neighbour(project, "provider") else { return false };
         holds(self.provider_name.as_ref(), graph.value(provider, "name"))
             && holds(self.provider_type.as_ref(), graph.value(provider, "type"))
-            && holds(self.provider_status.as_ref(), graph.value(provider, "status"))
+            && self.in_status(graph, provider)
             && self.uses_region(graph, project)
+    }
+
+    /// A provider of which something could not be read is in use as before: it also counts as `active`
+    /// (`docs/decisions/limited-is-still-offered.md`).
+    fn in_status(&self, graph: &Graph, provider: u32) -> bool {
+        let status = graph.value(provider, "status");
+        holds(self.provider_status.as_ref(), status)
+            || (self.provider_status.as_deref() == Some("active")
+                && status.as_str() == Some("limited")
+                && is_limited_by_reading(&self.notes, graph.record(provider).uid))
     }
 
     fn uses_region(&self, graph: &Graph, project: u32) -> bool {

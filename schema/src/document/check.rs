@@ -11,17 +11,25 @@ use crate::{
 };
 use std::collections::HashSet;
 
-/// Adds to the faults of reading a document those that only the whole shows.
-pub(super) fn whole(schema: &Schema, provider: &Item, stored: &[String], faults: Faults) -> Faults {
+/// Adds to the faults of reading a document those that only the whole shows. `unread` are projects that may be named
+/// although the document does not describe them.
+pub(super) fn whole(
+    schema: &Schema,
+    provider: &Item,
+    stored: &[String],
+    unread: &[String],
+    faults: Faults,
+) -> Faults {
     let place =
         schema.entity(Kind::Provider).decl.children.iter().position(|child| child.kind == Kind::Project);
     let named = place.and_then(|place| provider.children[place].as_ref());
     let uuid = |project: &Item| project.get(schema, "uuid").as_str().map(str::to_owned);
-    let projects = match named {
+    let projects: Option<HashSet<String>> = match named {
         // one that could not be read may be any that others name
         Some(named) => named.iter().map(uuid).collect(),
         None => Some(stored.iter().cloned().collect()),
     };
+    let projects = projects.map(|known| known.into_iter().chain(unread.iter().cloned()).collect());
     let mut check = Check { schema, projects, slas: HashSet::new(), path: vec!["body".into()], faults };
     check.below(provider);
     check.faults

@@ -143,7 +143,7 @@ fn reading(operation: OperationBuilder) -> OperationBuilder {
         )
 }
 
-fn number(doc: &str) -> Part {
+pub(super) fn number(doc: &str) -> Part {
     ObjectBuilder::new()
         .schema_type(JsonType::Integer)
         .minimum(Some(0.0))
@@ -153,7 +153,7 @@ fn number(doc: &str) -> Part {
 }
 
 /// An object all of whose properties are always there.
-fn object<const N: usize>(doc: &str, properties: [(&str, Part); N]) -> ObjectBuilder {
+pub(super) fn object<const N: usize>(doc: &str, properties: [(&str, Part); N]) -> ObjectBuilder {
     let object = ObjectBuilder::new().description(Some(doc));
     properties.into_iter().fold(object, |object, (name, part)| object.property(name, part).required(name))
 }

@@ -1,10 +1,12 @@
 //! The OpenAPI document, made from the declarations: what answers hold in [`answers`], what bodies may say in
-//! [`bodies`], the change log in [`changes`], operations in [`paths`], and the same document in the words of OpenAPI 3.0 in [`v3_0`].
+//! [`bodies`], the change log in [`changes`], the feeder's
+//! part in [`feeder`], operations in [`paths`], and the same document in the words of OpenAPI 3.0 in [`v3_0`].
 
 mod answers;
 mod bodies;
 mod changes;
 mod example;
+mod feeder;
 mod names;
 mod parts;
 mod paths;
@@ -64,10 +66,11 @@ fn build(schema: &Schema, base_path: &str) -> OpenApi {
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
     let server = ServerBuilder::new().url(if base_path.is_empty() { "/" } else { base_path });
     let log = TagBuilder::new().name(changes::TAG).description(Some("Who changed what, and when.")).build();
+    let feeder = feeder::TAGS.map(|(name, doc)| TagBuilder::new().name(name).description(Some(doc)).build());
     OpenApiBuilder::new()
         .info(info.build())
         .servers(Some([server.build()]))
-        .tags(Some(schema.entities.iter().map(tag).chain([log])))
+        .tags(Some(schema.entities.iter().map(tag).chain([log]).chain(feeder)))
         .paths(paths::all(schema))
         .components(Some(components.build()))
         .build()

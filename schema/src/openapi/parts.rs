@@ -1,6 +1,6 @@
 //! What schemas are made of, and the collection of those that have a name.
 
-use super::{answers, bodies, changes, responses};
+use super::{answers, bodies, changes, feeder, responses};
 use crate::{
     field::{Field, Otherwise, Type},
     schema::Schema,
@@ -24,6 +24,7 @@ pub(super) fn all(schema: &Schema) -> BTreeMap<String, Part> {
         bodies::add(&mut named, entity);
     }
     changes::add(&mut named);
+    feeder::add(&mut named);
     responses::add(&mut named);
     named.parts
 }

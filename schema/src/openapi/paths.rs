@@ -1,7 +1,7 @@
 //! The operations: the same five for each entity, two more for providers, and the change log.
 
 use super::{
-    changes, example, names,
+    changes, example, feeder, names,
     parts::{self, Part, list, named, text},
     responses::{self, entities, error, gone, header, unchanged},
 };
@@ -37,7 +37,8 @@ pub(super) fn all(schema: &Schema) -> Paths {
         let history = PathItem::new(HttpMethod::Get, changes::of_one(entity));
         paths = paths.path(path, all).path(one.clone(), single).path(format!("{one}/history"), history);
     }
-    paths.path("/changes", PathItem::new(HttpMethod::Get, changes::all())).build()
+    let paths = paths.path("/changes", PathItem::new(HttpMethod::Get, changes::all()));
+    feeder::paths(paths).build()
 }
 
 const KNOWN: &str =

@@ -90,7 +90,7 @@ pub(super) fn gone(doc: &str) -> ResponseBuilder {
 }
 
 /// Nothing.
-fn empty(doc: &str) -> ResponseBuilder {
+pub(super) fn empty(doc: &str) -> ResponseBuilder {
     ResponseBuilder::new().description(doc)
 }
 

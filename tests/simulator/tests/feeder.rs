@@ -4,7 +4,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, put};
 use axum::{Json, Router};
 use feeder::{Report, Settings, Silent, run_once};
 use schema::Schema;
@@ -19,14 +19,24 @@ type Sent = Arc<Mutex<Vec<Value>>>;
 
 /// A registry that has nothing and takes everything.
 async fn registry() -> (String, Sent) {
-    async fn take(State(sent): State<Sent>, Json(document): Json<Value>) -> StatusCode {
-        sent.lock().unwrap().push(document);
-        StatusCode::CREATED
+    async fn take(State(sent): State<Sent>, Json(mut body): Json<Value>) -> (StatusCode, Json<Value>) {
+        sent.lock().unwrap().push(body["document"].take());
+        let done = json!({
+            "uid": "u", "outcome": "created", "added": 1, "changed": 0, "removed": 0, "held_back": null,
+            "status": "active", "recorded": true, "digest": "d",
+        });
+        (StatusCode::CREATED, Json(done))
     }
     let sent = Sent::default();
-    let empty = || async { Json(json!([])) };
-    let router =
-        Router::new().route("/api/v1/providers", get(empty).post(take)).with_state(Arc::clone(&sent));
+    let router = Router::new()
+        .route("/api/v1/providers", get(|| async { Json(json!([])) }))
+        .route("/api/v1/feeder/providers", put(take))
+        .route(
+            "/api/v1/feeder/lease",
+            put(|| async { Json(json!({"holder": "h", "fence": 1, "expires": "2030-01-01T00:00:00Z"})) }),
+        )
+        .route("/api/v1/feeder/runs/{id}", put(|| async { StatusCode::NO_CONTENT }))
+        .with_state(Arc::clone(&sent));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
     tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
@@ -118,15 +128,21 @@ async fn it_sends_what_the_simulator_says_it_must() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_site_that_fails_says_nothing_and_the_others_everything() {
+async fn a_list_that_fails_is_left_out_and_all_else_is_sent() {
     let running = Federation::new(4, Params::demo()).start(&issuer().await).await.unwrap();
     running.sites()[1].faults().set("/flavors", Fault::HalfBody);
     let broken = running.sites()[1].provider().name.clone();
     let (report, mut sent) = feed(&running).await;
     assert!(report.failed());
-    assert!(!sent.contains_key(&broken));
+    let told = report.providers.iter().find(|provider| provider.key.name == broken).unwrap();
+    assert!(
+        !told.unread.is_empty()
+            && told.unread.iter().all(|unread| unread.list.as_ref().unwrap().name == "flavors")
+    );
     running.sites()[1].faults().clear();
-    let (_, again) = feed(&running).await;
+    let (report, again) = feed(&running).await;
+    assert!(!report.failed(), "{}", report.table());
+    assert_ne!(sent[&broken], again[&broken]);
     sent.insert(broken.clone(), again[&broken].clone());
     assert_all_sent(&running, &sent);
 }

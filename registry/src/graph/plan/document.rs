@@ -6,6 +6,7 @@ use super::{
     Refused,
     draft::{Draft, Wanted},
     patch::{images, taken_text},
+    unknown::{Unknown, keep},
 };
 use schema::{
     Kind, Projects, Value,
@@ -36,6 +37,17 @@ pub fn replace(
     document: &Item,
     fresh: &mut dyn FnMut() -> Uid,
 ) -> Result<ChangeSet, Refused> {
+    replace_known(graph, provider, document, &Unknown::default(), fresh)
+}
+
+/// The change that makes a provider equal to a document in all that the document's author knows; the rest stays.
+pub fn replace_known(
+    graph: &Graph,
+    provider: u32,
+    document: &Item,
+    unknown: &Unknown,
+    fresh: &mut dyn FnMut() -> Uid,
+) -> Result<ChangeSet, Refused> {
     // existing databases can hold several with one key: as long as it stays, a document is not refused for that
     let key = graph.schema.entity(Kind::Provider).decl.keys[0];
     if key.iter().any(|name| *graph.value(provider, name) != document.get(graph.schema, name)) {
@@ -43,6 +55,7 @@ pub fn replace(
     }
     let mut planner = Planner::new(graph, fresh);
     planner.provider(document, Some(provider))?;
+    keep(&mut planner.draft, provider, unknown);
     Ok(planner.draft.finish())
 }
 
@@ -163,9 +176,7 @@ impl<'a> Planner<'a> {
 
     /// After this document a project has exactly the SLA that it gives.
     fn govern_sla(&mut self, project: u32) {
-        if let Some((_, slot)) = self.graph.entity(project).slot("sla") {
-            self.draft.govern(slot.relation, project, slot.outgoing);
-        }
+        self.draft.govern_named(project, "sla");
     }
 
     fn children(&mut self, item: &Item, parent: Parent) -> Result<(), Refused> {

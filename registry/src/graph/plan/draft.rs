@@ -69,6 +69,47 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Wants the relation of this name between two known nodes as it is.
+    pub fn keep(&mut self, parent: u32, name: &str, child: u32) {
+        let Some((relation, from, to)) = self.between(parent, name, child) else { return };
+        let properties = self.graph.properties(relation, from, to).to_vec();
+        self.link(relation, self.graph.record(from).uid, self.graph.record(to).uid, properties);
+    }
+
+    /// Whether the relation of this name between two known nodes is wanted.
+    pub fn keeps(&self, parent: u32, name: &str, child: u32) -> bool {
+        self.between(parent, name, child).is_some_and(|(relation, from, to)| {
+            let uid = |id| self.graph.record(id).uid;
+            self.links.contains_key(&(relation, uid(from), uid(to)))
+        })
+    }
+
+    fn between(&self, parent: u32, name: &str, child: u32) -> Option<(RelationId, u32, u32)> {
+        let (_, slot) = self.graph.entity(parent).slot(name)?;
+        let (from, to) = if slot.outgoing { (parent, child) } else { (child, parent) };
+        Some((slot.relation, from, to))
+    }
+
+    /// Where the wanted relations of this type that start at a node lead.
+    pub fn targets(&self, relation: RelationId, from: Uid) -> impl Iterator<Item = Uid> + '_ {
+        let same = move |key: &&LinkKey| key.0 == relation && key.1 == from;
+        self.order.iter().filter(same).map(|key| key.2)
+    }
+
+    /// Lets more projects use a wanted private node.
+    pub fn allow(&mut self, uid: Uid, projects: &[Uid]) {
+        if let Some(place) = self.places.get(&uid).filter(|place| !self.nodes[**place].shared) {
+            self.nodes[*place].projects.extend(projects);
+        }
+    }
+
+    /// Relations of the name at a known node, other than those wanted, shall go.
+    pub fn govern_named(&mut self, id: u32, name: &str) {
+        if let Some((_, slot)) = self.graph.entity(id).slot(name) {
+            self.govern(slot.relation, id, slot.outgoing);
+        }
+    }
+
     /// Relations of this type at this end of a known node, other than those wanted, shall go.
     pub fn govern(&mut self, relation: RelationId, id: u32, outgoing: bool) {
         self.governed.push((relation, id, outgoing));

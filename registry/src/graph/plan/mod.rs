@@ -4,10 +4,12 @@ mod delete;
 mod document;
 mod draft;
 mod patch;
+mod unknown;
 
 pub use delete::delete;
-pub use document::{create, replace};
+pub use document::{create, replace, replace_known};
 pub use patch::patch;
+pub use unknown::{Scope, Unknown};
 
 use schema::Fault;
 

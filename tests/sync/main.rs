@@ -1,0 +1,8 @@
+//! Feeder and registry together: what could not be read stays, one feeder at a time, nothing by half.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod absence;
+mod endpoints;
+mod feeding;
+mod parts;
+mod world;
