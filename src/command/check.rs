@@ -99,15 +99,24 @@ async fn store(settings: &Settings) -> Result<String, String> {
         }
         store => store.map_err(|error| error.to_string())?,
     };
-    let loaded = store.load().await.map_err(|error| error.to_string())?;
-    let revision = loaded.revision;
+    let survey = store.survey().await.map_err(|error| error.to_string())?;
+    let (loaded, would_add) = (survey.loaded, survey.would_add);
+    let (revision, mut faults) = (loaded.revision, loaded.faults);
     let graph = Graph::build(Schema::get(), loaded.nodes, loaded.links).map_err(|error| error.to_string())?;
     if !graph.indices_hold() {
         return Err("a relation is known at one of its ends only: restore a copy of the folder".to_owned());
     }
     let edited = audit(&*store, &graph, revision).await.map_err(|error| error.to_string())?;
+    faults.extend(graph.faults());
+    let found = format!("{} nodes at revision {revision}", graph.len());
+    if edited.is_empty() && faults.is_empty() {
+        let more =
+            if would_add.is_empty() { "" } else { "; what a start adds to it, fedreg serve --dry-run tells" };
+        return Ok(format!("{found}{more}"));
+    }
     if edited.is_empty() {
-        return Ok(format!("{} nodes at revision {revision}", graph.len()));
+        let told = faults.join("\n  ");
+        return Err(format!("{found}, which are served, but {} faults are in them:\n  {told}", faults.len()));
     }
     Err(format!(
         "it was changed by hand since revision {revision}. A running registry takes that in at SIGHUP, another one at its \

@@ -35,8 +35,7 @@ pub struct Config {
 /// What to do.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Run the registry until SIGTERM or Ctrl-C.
-    Serve(Config),
+    Serve(serve::Serve),
     /// Run the feeder: once, or on a schedule.
     Feed(feed::Feed),
     /// Show what a run of the feeder would add, change and remove, field by field.
@@ -65,7 +64,7 @@ pub enum Command {
 /// Runs a subcommand to its end.
 pub async fn run(command: Command) -> ExitCode {
     match command {
-        Command::Serve(config) => serve::run(&config).await,
+        Command::Serve(serve) => serve.run().await,
         Command::Feed(feed) => feed.run().await,
         Command::Plan(plan) => plan.run().await,
         Command::Apply(apply) => apply.run().await,

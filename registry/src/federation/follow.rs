@@ -154,6 +154,17 @@ async fn within<T>(
     timeout(time, what).await.map_err(late)?
 }
 
+/// Logs what is wrong with the data, each fault by itself.
+fn tell(faults: &[String]) {
+    const TOLD: usize = 1_000;
+    for fault in faults.iter().take(TOLD) {
+        tracing::warn!("in the data: {fault}");
+    }
+    if let Some(more) = faults.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        tracing::warn!(more, "in the data: {more} faults more; fedreg check tells all");
+    }
+}
+
 impl Federation {
     /// Asks the store again and again where it stands, and takes in what others did: for stores that are shared.
     /// Returns when told to stop.
@@ -299,6 +310,9 @@ impl Federation {
         self.replace(snapshot, Held::Store);
         let milliseconds = began.elapsed().as_millis();
         tracing::info!(nodes, revision, milliseconds, "the graph is loaded: {nodes} nodes");
+        let snapshot = self.snapshot();
+        // beside everything else: nothing waits for it
+        tokio::task::spawn_blocking(move || tell(&snapshot.graph.faults()));
         if !as_logged {
             tracing::warn!(revision, "the store was changed past the registry since its last change");
             self.enter_found(&mut writing).await;
@@ -367,6 +381,7 @@ impl Federation {
     async fn load_now(&self, writing: &mut Writing) -> Result<(Snapshot, bool), OpenError> {
         self.settle(writing).await?;
         let loaded: Loaded = within(LOAD, self.store.load()).await?;
+        tell(&loaded.faults);
         let snapshot = Snapshot::of(self.schema, loaded, self.answer_bytes)?;
         let last = within(LOG, self.store.log_after(snapshot.revision.saturating_sub(1), 1)).await?;
         let last = last.first().filter(|entry| entry.revision == snapshot.revision);

@@ -7,6 +7,7 @@ pub mod change;
 pub mod diff;
 pub mod digest;
 pub mod expand;
+mod faults;
 pub mod ids;
 pub mod plan;
 pub mod select;

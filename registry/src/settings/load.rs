@@ -7,7 +7,7 @@ use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::de::DeserializeOwned;
 
 use super::error::explain;
-use super::{Fault, Origin, Settings, SettingsError};
+use super::{Fault, Origin, Settings, SettingsError, StoreSettings};
 use crate::auth::{IssuerSettings, IssuerUrl, Rule};
 
 const PREFIX: &str = "FEDREG";
@@ -42,6 +42,15 @@ impl Loaded {
             layers.config.clone().try_deserialize().map_err(|e| layers.wrong("", e))?;
         let mut faults = layers.add_legacy(&mut settings);
         settings.check(&mut |key, what| faults.push(layers.fault(key.to_owned(), what)));
+        if matches!(&settings.store, StoreSettings::Neo4j(neo4j) if neo4j.password.is_some()) {
+            let fault = layers.fault(
+                "store.password".to_owned(),
+                "is not read from a file that others may see: name a file that holds only the password as \
+                 store.password_file, or give FEDREG__STORE__PASSWORD"
+                    .to_owned(),
+            );
+            faults.extend(Some(fault).filter(|fault| matches!(fault.origin, Origin::File(_))));
+        }
         if faults.is_empty() { Ok(Self { settings, layers }) } else { Err(SettingsError::Wrong(faults)) }
     }
 

@@ -160,6 +160,32 @@ fn every_fault_says_where_what_and_what_is_allowed() {
             &[],
             "FILE: store.kind: 'redis' is not a known value; known: embedded, neo4j.",
         ),
+        (
+            "store:\n  kind: neo4j\n  url: bolt://host\n  password: no\n",
+            &[],
+            "FILE: store.password: is not read from a file that others may see: name a file that holds only the \
+             password as store.password_file, or give FEDREG__STORE__PASSWORD.",
+        ),
+        (
+            "store:\n  kind: neo4j\n  url: bolt://neo4j:hidden@host\n",
+            &[("FEDREG__STORE__PASSWORD", "x")],
+            "FILE: store.url: holds a user or a password, which logs would show; give them as user and password_file.",
+        ),
+        (
+            "store:\n  kind: neo4j\n  url: http://host:7474\n  password_file: /etc/hostname\n",
+            &[],
+            "FILE: store.url: 'http://host:7474' is not the address of a Neo4j server; write it like \
+             bolt://host:7687, or bolt+s://host:7687 with TLS.",
+        ),
+        (
+            "store:\n  kind: neo4j\n  url: bolt://host\n  ca: /etc/hostname\n",
+            &[],
+            "FILE: store.ca: means nothing with bolt, which checks no certificate; write bolt+s.\n\
+             FILE: store.password_file: is missing; name a file that holds the password, or give \
+             FEDREG__STORE__PASSWORD.\n\
+             FILE: store.ca: '/etc/hostname' holds no certificate in PEM form.",
+        ),
+        ("store:\n  kind: neo4j\n", &[], "FILE: store: missing field `url`."),
         (store.as_str(), &[], "FILE: store.path: '/etc/hostname' is not a folder; name another one."),
         (
             "auth:\n  issuers:\n    - issuer: http://iam.example.org/\n",
@@ -309,6 +335,16 @@ fn other_sections_are_read_with_the_same_errors() {
         section("", &[("FEDREG__FEEDER__EVERY_MINUTES", "x")]).unwrap_err(),
         "Environment variable FEDREG__FEEDER__EVERY_MINUTES: an integer is expected, not string \"x\"."
     );
+}
+
+#[test]
+fn the_password_of_the_database_is_shown_by_nothing() {
+    let text = "store:\n  kind: neo4j\n  url: bolt://host\n";
+    let loaded = load(text, &[("FEDREG__STORE__PASSWORD", "very-secret")]).unwrap();
+    let StoreSettings::Neo4j(neo4j) = &loaded.settings.store else { panic!("{:?}", loaded.settings.store) };
+    assert_eq!((neo4j.user.as_str(), neo4j.database.as_str()), ("neo4j", "neo4j"));
+    assert_eq!(neo4j.address(), "bolt://host:7687");
+    assert!(!format!("{loaded:?}").contains("very-secret"));
 }
 
 #[test]

@@ -6,4 +6,7 @@
 #[path = "../common/store.rs"]
 mod store;
 
+mod adoption;
 mod commits;
+mod python;
+mod troubles;

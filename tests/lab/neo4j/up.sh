@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Starts a real Neo4j 5 Community server on loopback. Needs java 17 or newer, and mvn the first time (230 jars, 125 MB).
 #   up.sh HOME [BOLT_PORT] [HTTP_PORT]    a second server is a second HOME and two other ports
+# Root on Debian gets both where they are missing.
 # HOME keeps the database; HOME/env says what a client needs; id in HOME/pid, logs in HOME/logs and HOME/console.log.
 # NEO4J_PASSWORD=labpassword (first start of a HOME)   NEO4J_HEAP=768m   NEO4J_EXTRA_CONF='more lines of neo4j.conf'
 set -euo pipefail
@@ -9,19 +10,19 @@ home=${1:?usage: up.sh HOME [BOLT_PORT] [HTTP_PORT]}; bolt=${2:-7687}; http=${3:
 # shellcheck source=../process.sh
 . "$here/../process.sh"
 say() { echo "neo4j: $*" >&2; }
-if ! { command -v java && command -v mvn; } >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  say "installing java and maven"
-  mkdir -p "$home"
-  { apt-get -qq -o DPkg::Lock::Timeout=600 update && apt-get -qq -o DPkg::Lock::Timeout=600 install --no-install-recommends default-jdk-headless maven; } >"$home/packages.log" 2>&1 ||
-    say "they could not be installed, see $home/packages.log"
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/fedreg
+jars=$cache/neo4j-$(cksum < "$here/pom.xml" | cut -d' ' -f1)
+mkdir -p "$jars"
+if { ! command -v java || { [ ! -e "$jars/.complete" ] && ! command -v mvn; }; } >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  say "installing a JDK and Maven"
+  { apt-get -qq update && apt-get -qq -o DPkg::Lock::Timeout=600 install --no-install-recommends default-jdk-headless maven; } >"$cache/neo4j-packages.log" 2>&1 ||
+    say "that failed, see $cache/neo4j-packages.log"
 fi
 command -v java >/dev/null || { say "java is not installed (17 or newer is needed)"; exit 1; }
 for port in "$bolt" "$http"; do ! taken "$port" || { say "port $port is taken by another program"; exit 1; }; done
-jars=${XDG_CACHE_HOME:-$HOME/.cache}/fedreg/neo4j-$(cksum < "$here/pom.xml" | cut -d' ' -f1)
 if [ ! -e "$jars/.complete" ]; then
   command -v mvn >/dev/null || { say "mvn is not installed (it fetches the server, once)"; exit 1; }
   say "fetching the server (once)"
-  mkdir -p "$jars"
   (flock -w 900 8 && { [ -e "$jars/.complete" ] || timeout 900 mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$jars"; }) \
     8>"$jars/.lock" >"$jars/fetch.log" 2>&1 || { tail -5 "$jars/fetch.log" >&2; say "the server could not be fetched, see $jars/fetch.log"; exit 1; }
   touch "$jars/.complete"
@@ -38,6 +39,7 @@ server.memory.heap.max_size=${NEO4J_HEAP:-768m}
 server.memory.pagecache.size=128m
 db.transaction.timeout=30s
 db.lock.acquisition.timeout=10s
+dbms.cypher.statistics_divergence_threshold=1.0
 dbms.usage_report.enabled=false
 ${NEO4J_EXTRA_CONF:-}
 C
@@ -53,7 +55,7 @@ launch "$home/pid" "$home/console.log" java -Xms256m "-Xmx${NEO4J_HEAP:-768m}" -
 for _ in $(seq 600); do
   if taken "$http"; then
     printf '%s\n' "NEO4J_URL=bolt://127.0.0.1:$bolt" "NEO4J_USER=neo4j" "NEO4J_PASSWORD=$password" "NEO4J_HTTP=http://127.0.0.1:$http" >"$home/env"
-    [ "$http" != 7474 ] || ln -sfn "$home" "$(dirname "$jars")/neo4j.home" # where `lab` of another checkout finds it
+    [ "$http" != 7474 ] || ln -sfn "$home" "$cache/neo4j.home" # where `lab` of another checkout finds it
     exit 0
   fi
   alive "$home/pid" || { tail -20 "$home/console.log" >&2; say "the server ended, see $home/console.log"; exit 1; }
