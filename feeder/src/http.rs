@@ -4,8 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use reqwest::{
-    Certificate, Client, NoProxy, Proxy, Request, StatusCode, header::HeaderMap, header::RETRY_AFTER,
-    redirect,
+    Client, NoProxy, Proxy, Request, StatusCode, header::HeaderMap, header::RETRY_AFTER, redirect,
 };
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -14,6 +13,7 @@ use crate::{
     egress::Egress,
     gate::Gate,
     reading::{Fault, FaultClass},
+    tls,
     transport::{Again, Failure, USER_AGENT, fault, message_of, retry_after, root_cause},
 };
 
@@ -41,30 +41,15 @@ pub(crate) fn client(way: &Way<'_>, connect: Duration) -> Result<Client, Fault> 
         .redirect(redirect::Policy::none())
         // sites are asked at each run, minutes apart: no connection need wait for that
         .pool_idle_timeout(Duration::from_secs(15))
+        .use_preconfigured_tls(tls::config(way.ca_path, way.only_ca)?)
         .no_proxy();
     for proxy in way.proxies.reqwest()? {
         builder = builder.proxy(proxy);
-    }
-    if let Some(path) = way.ca_path {
-        builder = builder.tls_built_in_root_certs(!way.only_ca);
-        for certificate in certificates(path)? {
-            builder = builder.add_root_certificate(certificate);
-        }
     }
     if let Some(egress) = &way.egress {
         builder = builder.dns_resolver(Arc::new(egress.clone()));
     }
     builder.build().map_err(|error| fault("HTTP client", FaultClass::Configuration, root_cause(&error)))
-}
-
-fn certificates(path: &Path) -> Result<Vec<Certificate>, Fault> {
-    let wrong = |why: String| {
-        let why = format!("{} cannot be used: {why}; give a file with PEM certificates", path.display());
-        fault("ca_path", FaultClass::Configuration, why)
-    };
-    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let found = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(root_cause(&error)))?;
-    if found.is_empty() { Err(wrong("it holds no certificate".to_owned())) } else { Ok(found) }
 }
 
 /// The proxies that the environment names, as curl and most programs read it.

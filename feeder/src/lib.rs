@@ -32,6 +32,7 @@ pub mod settings;
 mod state;
 #[cfg(test)]
 mod testing;
+mod tls;
 pub mod tokens;
 mod transport;
 

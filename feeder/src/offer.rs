@@ -62,9 +62,10 @@ impl Offer {
         Self(regions)
     }
 
-    /// Whether there is nothing to tell: of a provider that is not contacted.
+    /// Whether there is nothing to tell: of a provider that is not contacted, or does not answer at all.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        let empty = |region: &Region| region.lists.is_empty() && region.unknown.is_empty();
+        self.0.values().all(empty)
     }
 }
 

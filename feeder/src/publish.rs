@@ -10,11 +10,12 @@ use schema::Loc;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::http::{self, Proxies, Way};
 use crate::inventory::{Provider, ProviderKey, ProviderKind};
 use crate::limits::Limits;
+use crate::offer::Offer;
 use crate::reading::FaultClass;
 use crate::report::Problem;
 use crate::transport::{message_of, retry_after, root_cause};
@@ -327,6 +328,17 @@ impl Registry {
         match (answer.status(), tag) {
             (StatusCode::OK, Some(tag)) => Ok(tag),
             _ => Err(self.unexpected(&format!("GET {}{path}", self.base), answer).await),
+        }
+    }
+
+    /// Sends what a provider offers beyond v1.
+    pub async fn offer(&self, stored: &Stored, offer: &Offer) -> Result<(), RegistryError> {
+        let path = format!("/providers/{}/offer", stored.uid);
+        let body = json!({"at": Utc::now(), "regions": offer});
+        let answer = self.send(Method::PUT, &path, Some(&body), Repeatable::Always).await?;
+        match answer.status() {
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Ok(()),
+            _ => Err(self.unexpected(&format!("PUT {}{path}", self.base), answer).await),
         }
     }
 

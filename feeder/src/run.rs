@@ -18,6 +18,7 @@ use crate::lease;
 use crate::limits::Limits;
 use crate::merge::{Merged, merge};
 use crate::observer::{Event, Observer};
+use crate::offer::Offer;
 use crate::order::Order;
 use crate::publish::{How, Registry, RegistryError, Stored};
 use crate::reading::{Fault, FaultClass, Reading};
@@ -237,6 +238,7 @@ async fn one(provider: &Provider, reader: &dyn Reader, shared: &Shared) -> Provi
         let merged = merge(provider, &readings);
         shared.observer.event(&Event::Merged { provider: &provider.key, counts: merged.counts });
         send(provider, merged, shared, &mut report).await;
+        keep_offer(provider, &Offer::of(provider, &readings), shared, &mut report).await;
     }
     report.seconds = clock.elapsed().as_secs_f64();
     report
@@ -324,6 +326,16 @@ async fn send(provider: &Provider, merged: Merged, shared: &Shared, report: &mut
                 shared.cancel.cancel();
             }
         }
+    }
+}
+
+/// Sends what a provider offers beyond v1. That it is not kept fails nothing: it is told. A new provider's is sent by
+/// the next run, which knows its uid.
+async fn keep_offer(provider: &Provider, offer: &Offer, shared: &Shared, report: &mut ProviderReport) {
+    let stored = shared.stored.iter().find(|stored| stored.key == provider.key);
+    let Some(stored) = stored.filter(|_| !shared.plan.dry_run && !offer.is_empty()) else { return };
+    if let Err(error) = shared.registry.offer(stored, offer).await {
+        report.notes.push(format!("what it offers beyond v1 was not kept: {error}"));
     }
 }
 

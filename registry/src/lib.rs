@@ -7,6 +7,7 @@ pub mod federation;
 pub mod graph;
 pub mod history;
 pub mod notes;
+pub mod offer;
 pub mod progress;
 pub mod reload;
 pub mod service;

@@ -7,7 +7,10 @@ use super::{
     caller::Caller,
     get::{AskedUid, find},
 };
-use crate::graph::{change::ChangeSet, plan};
+use crate::{
+    graph::{change::ChangeSet, plan},
+    offer::Offer,
+};
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
@@ -29,7 +32,11 @@ pub(super) async fn delete(
         .write(caller.author(what), move |snapshot, _| {
             still_as_known(snapshot, &headers)?;
             let changes = match find(snapshot, kind, &uid) {
-                Ok(id) => plan::delete(&snapshot.graph, id),
+                Ok(id) => {
+                    let mut changes = plan::delete(&snapshot.graph, id);
+                    changes.notes.extend(Offer::forget(&snapshot.notes, snapshot.graph.record(id).uid));
+                    changes
+                }
                 Err(_) => ChangeSet::default(),
             };
             Ok::<_, ApiError>(((), changes))

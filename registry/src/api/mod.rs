@@ -17,6 +17,7 @@ mod guard;
 mod health;
 mod list;
 mod measure;
+mod offer;
 mod patch;
 mod query;
 mod replace_provider;
@@ -116,7 +117,10 @@ pub fn router(app: Shared) -> Router {
         }
     }
     v1 = v1.route("/changes", get(changes::changes)).route("/changes/", get(changes::changes));
-    let v1 = v1.merge(feeder::routes());
+    let mut v1 = v1.merge(feeder::routes());
+    for slash in ["", "/"] {
+        v1 = v1.route(&format!("/providers/{{uid}}/offer{slash}"), get(offer::get).put(offer::put));
+    }
     let v1 = v1.route_layer(middleware::from_fn_with_state(Arc::clone(&app), fresh::fresh));
     let base = app.options.base_path.clone();
     let v1 = if base.is_empty() { v1 } else { Router::new().nest(&base, v1) };

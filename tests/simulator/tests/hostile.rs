@@ -18,15 +18,15 @@ async fn tried(running: &Running) -> Vec<Tried> {
     let token = running.issuer().token(&running.feeder()).unwrap();
     std::fs::write(&providers, running.providers_yaml(&token)).unwrap();
     let limits = LimitSettings {
-        request_seconds: 8.0,
-        connection_seconds: 20.0,
+        request_seconds: 15.0,
+        connection_seconds: 25.0,
         pages: 50,
         bytes: 8 << 20,
         retries: 0,
         ..LimitSettings::default()
     };
-    // as few places over all sites as they allow
-    let settings = Settings { providers, limits, requests: 1, connections: 1000, ..Settings::default() };
+    // few places over all sites: those that hang must not keep them from others
+    let settings = Settings { providers, limits, requests: 2, connections: 1000, ..Settings::default() };
     feeder::connect(&settings).await.unwrap().0
 }
 
@@ -64,7 +64,12 @@ async fn hostile_sites_keep_their_trouble_to_themselves() {
         };
         assert_eq!(lost, expected, "{}: {:?}", one.provider, one.problems);
         if expected.is_empty() {
-            assert!(one.seconds < 7.0, "{} took {} s, as long as those that hang", one.provider, one.seconds);
+            assert!(
+                one.seconds < 14.0,
+                "{} took {} s, as long as those that hang",
+                one.provider,
+                one.seconds
+            );
         }
     }
 }
