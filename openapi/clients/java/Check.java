@@ -118,7 +118,7 @@ public final class Check {
     }
 
     private static void readsOneWithConnections() throws Exception {
-        AnyProvider answer = new ProvidersApi(client(token)).getProvider(openstack().getUid(), null, null, true);
+        AnyProvider answer = new ProvidersApi(client(token)).getProvider(openstack().getUid(), null, null, null, true);
         ExtendedProvider provider = answer.getExtendedProvider();
         for (ProviderRegion region : provider.getRegions()) {
             Set<Class<?>> kinds = new HashSet<>();
@@ -143,7 +143,7 @@ public final class Check {
     private static void followsToFlavors() throws Exception {
         FlavorsApi reader = new FlavorsApi(client(token));
         String uid = projects().get(0).getFlavors().get(0).getUid();
-        ExtendedFlavor flavor = reader.getFlavor(uid, null, null, true).getExtendedFlavor();
+        ExtendedFlavor flavor = reader.getFlavor(uid, null, null, null, true).getExtendedFlavor();
         same(flavor.getService().getRegion().getProvider().getUid(), openstack().getUid());
         var request = FlavorsApi.APIListFlavorsRequest.newBuilder().gpusGt(0).sort("-ram").limit(3).build();
         List<Flavor> large = reader.listFlavors(request).stream().map(AnyFlavor::getFlavor).toList();
@@ -153,14 +153,14 @@ public final class Check {
 
     private static void followsToImages() throws Exception {
         String uid = projects().get(0).getImages().get(0).getUid();
-        ExtendedImage image = new ImagesApi(client(token)).getImage(uid, null, null, true).getExtendedImage();
+        ExtendedImage image = new ImagesApi(client(token)).getImage(uid, null, null, null, true).getExtendedImage();
         same(image.getServices().get(0).getRegion().getProvider().getUid(), openstack().getUid());
         same(image.getCreatedAt().getNano(), 0);
     }
 
     private static void followsToNetworks() throws Exception {
         String uid = projects().stream().flatMap(one -> one.getNetworks().stream()).findFirst().get().getUid();
-        ExtendedNetwork network = new NetworksApi(client(token)).getNetwork(uid, null, null, true).getExtendedNetwork();
+        ExtendedNetwork network = new NetworksApi(client(token)).getNetwork(uid, null, null, null, true).getExtendedNetwork();
         same(network.getService().getRegion().getProvider().getUid(), openstack().getUid());
     }
 
@@ -175,29 +175,29 @@ public final class Check {
         expect(quotas.stream().anyMatch(ProjectBlockStorageQuota.class::isInstance), "quotas of volumes");
         ComputeQuotasApi reader = new ComputeQuotasApi(client(token));
         ExtendedComputeQuota quota =
-                reader.getComputeQuota(cores.get(0).getUid(), null, null, true).getExtendedComputeQuota();
+                reader.getComputeQuota(cores.get(0).getUid(), null, null, null, true).getExtendedComputeQuota();
         same(quota.getService().getRegion().getProvider().getUid(), openstack().getUid());
     }
 
     private static void asksAgainForNothing() throws Exception {
         ProvidersApi reader = new ProvidersApi(client(token));
         String uid = openstack().getUid();
-        String tag = tag(reader.getProviderWithHttpInfo(uid, null, null, null));
-        same(status(() -> reader.getProvider(uid, tag, null, null)), 304);
+        String tag = tag(reader.getProviderWithHttpInfo(uid, null, null, null, null));
+        same(status(() -> reader.getProvider(uid, null, tag, null, null)), 304);
     }
 
     private static void patches() throws Exception {
         ProvidersApi admin = new ProvidersApi(client(adminToken));
         Provider before = openstack();
         String uid = before.getUid();
-        String tag = tag(admin.getProviderWithHttpInfo(uid, null, null, null));
+        String tag = tag(admin.getProviderWithHttpInfo(uid, null, null, null, null));
         ProviderPatch patch = new ProviderPatch().description("from Java");
-        Provider changed = admin.patchProvider(uid, patch, tag);
+        Provider changed = admin.patchProvider(uid, patch, null, tag);
         same(changed.getDescription(), "from Java");
         same(changed.description(before.getDescription()), before);
-        same(status(() -> admin.patchProvider(uid, patch, null)), 304);
-        refused(() -> admin.patchProvider(uid, new ProviderPatch().description("too late"), tag), 412, ApiError.class);
-        same(admin.patchProvider(uid, new ProviderPatch().description(before.getDescription()), null), before);
+        same(status(() -> admin.patchProvider(uid, patch, null, null)), 304);
+        refused(() -> admin.patchProvider(uid, new ProviderPatch().description("too late"), null, tag), 412, ApiError.class);
+        same(admin.patchProvider(uid, new ProviderPatch().description(before.getDescription()), null, null), before);
     }
 
     private static ProviderCreate document() {
@@ -221,7 +221,7 @@ public final class Check {
 
     private static void createsAndDeletes() throws Exception {
         ProvidersApi admin = new ProvidersApi(client(adminToken));
-        ExtendedProvider created = admin.createProvider(document(), null);
+        ExtendedProvider created = admin.createProvider(document(), null, null);
         try {
             ProviderComputeService service =
                     created.getRegions().get(0).getServices().get(0).getProviderComputeService();
@@ -229,12 +229,12 @@ public final class Check {
             same(shared, Set.of(true, false));
             same(service.getQuotas().get(0).getCores(), null);
             same(service.getQuotas().get(0).getRam(), 8192);
-            ApiError again = refused(() -> admin.createProvider(document(), null), 409, ApiError.class);
+            ApiError again = refused(() -> admin.createProvider(document(), null, null), 409, ApiError.class);
             same(again.getDetail(), "Provider with name 'JAVA-CLIENT' and type 'openstack' already exists.");
         } finally {
-            same(admin.deleteProviderWithHttpInfo(created.getUid(), null).getStatusCode(), 204);
+            same(admin.deleteProviderWithHttpInfo(created.getUid(), null, null).getStatusCode(), 204);
         }
-        ApiError gone = refused(() -> admin.getProvider(created.getUid(), null, null, null), 404, ApiError.class);
+        ApiError gone = refused(() -> admin.getProvider(created.getUid(), null, null, null, null), 404, ApiError.class);
         same(gone.getDetail(), "Provider with uid '" + created.getUid() + "' not found");
     }
 
@@ -264,7 +264,7 @@ public final class Check {
         String uid = openstack().getUid();
         ProvidersApi reader = new ProvidersApi(client(token));
         ProviderPatch patch = new ProviderPatch().description("mine");
-        expect(!refused(() -> reader.patchProvider(uid, patch, null), 403, ApiError.class).getDetail().isEmpty(), "a detail");
+        expect(!refused(() -> reader.patchProvider(uid, patch, null, null), 403, ApiError.class).getDetail().isEmpty(), "a detail");
     }
 
     private static void handles422() throws Exception {
@@ -274,7 +274,7 @@ public final class Check {
         ProviderCreate document = document().projects(List.of());
         String service = "body.regions.0.compute_services.0";
         same(
-                places(refused(() -> admin.createProvider(document, null), 422, ValidationErrors.class)),
+                places(refused(() -> admin.createProvider(document, null, null), 422, ValidationErrors.class)),
                 Set.of(service + ".flavors.0.projects.0", service + ".quotas.0.project"));
     }
 
