@@ -43,6 +43,8 @@ struct Daemon {
     running: Option<(JoinHandle<()>, Instant)>,
     /// A run to make as soon as the one under way has ended.
     next: Option<Order>,
+    /// Requests that were taken up: one that could not be recorded is not taken up at each look.
+    taken: Vec<String>,
     seen: Seen,
 }
 
@@ -80,6 +82,7 @@ pub async fn run(
         finished,
         running: None,
         next: None,
+        taken: Vec::new(),
         seen,
     };
     if daemon.settings.run_at_start {
@@ -152,10 +155,13 @@ impl Daemon {
     }
 
     /// Starts a run, or has it made after the one under way.
-    fn start(&mut self, order: Order) {
+    fn start(&mut self, mut order: Order) {
         if self.running.is_some() {
             self.next = Some(order);
             return;
+        }
+        if order.only.is_empty() && order.trigger != Trigger::Request {
+            order.requests.append(&mut self.taken);
         }
         let (settings, state, observer) =
             (self.settings.clone(), Arc::clone(&self.state), Arc::clone(&self.observer));
@@ -215,8 +221,10 @@ impl Daemon {
             Err(error) => return tracing::debug!("the registry cannot be asked for requested runs: {error}"),
         };
         match registry.requested().await {
-            Ok(requested) => {
+            Ok(mut requested) => {
+                requested.retain(|request| !self.taken.contains(&request.id));
                 if let Some(order) = together(requested) {
+                    self.taken.extend(order.requests.iter().cloned());
                     self.start(order);
                 }
             }

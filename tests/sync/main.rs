@@ -4,5 +4,6 @@
 mod absence;
 mod endpoints;
 mod feeding;
+mod killed;
 mod parts;
 mod world;

@@ -101,6 +101,10 @@ fn relate(before: &Graph, after: &Graph, link: &Link, word: &str, found: &mut BT
     }
     let own = schema.entity(if outgoing { from } else { to });
     let Some((_, slot)) = own.end(link.relation, outgoing) else { return };
+    // where a new node stands is told already
+    if is_new(uid) && !["project", "projects"].contains(&slot.name) {
+        return;
+    }
     let graph = if after.find(uid).is_some() { after } else { before };
     let entry = found.entry(uid).or_insert_with(|| describe(graph, uid, Action::Change, Map::new()));
     let graph = if after.find(other).is_some() { after } else { before };
