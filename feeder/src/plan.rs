@@ -120,13 +120,13 @@ pub async fn apply(
         return Err(PlanError::OtherRegistry { planned, named }.into());
     }
     let registry = Arc::new(settings.registry()?);
-    let begun = Begun::now();
-    let cancel = cancel.child_token();
-    let lease = lease::hold(&registry, &plan.holder, plan.lease, &*observer, &cancel).await?;
     let found = registry.state().await?;
     if found != saved.state {
         return Err(PlanError::Moved { planned: saved.state.clone(), found }.into());
     }
+    let begun = Begun::now();
+    let cancel = cancel.child_token();
+    let lease = lease::hold(&registry, &plan.holder, plan.lease, &*observer, &cancel).await?;
     let mut reports = Vec::new();
     for PlannedProvider { name, kind, planned } in &saved.providers {
         let key = ProviderKey { name: name.clone(), kind: *kind };
