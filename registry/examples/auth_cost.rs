@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::{Json, Router, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use registry::auth::{AuthSettings, Authenticator, IssuerSettings, Role, Rule, SystemClock};
+use registry::auth::{Access, AuthSettings, Authenticator, IssuerSettings, Rule, SystemClock};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING as P256, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
@@ -45,12 +45,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let start = Instant::now();
     for header in &headers[1..] {
-        black_box(authenticator.authenticate_for(Some(header), Role::Reader).await?);
+        black_box(authenticator.authenticate_for(Some(header), Access::Private).await?);
     }
     report("unseen ES256 token", start.elapsed(), UNSEEN - 1, headers[0].len());
     let start = Instant::now();
     for header in headers.iter().cycle().take(SEEN) {
-        black_box(authenticator.authenticate_for(Some(header), Role::Reader).await?);
+        black_box(authenticator.authenticate_for(Some(header), Access::Private).await?);
     }
     report("seen token", start.elapsed(), SEEN, headers[0].len());
     Ok(())

@@ -4,6 +4,7 @@
 //!
 //! Start reading at [`entity`]: a declaration says everything about an entity. [`Schema`] compiles them.
 
+pub mod access;
 pub mod country;
 pub mod document;
 pub mod entity;
@@ -18,6 +19,7 @@ mod schema;
 pub mod value;
 pub mod view;
 
+pub use access::{Access, Operation, Role};
 pub use entity::{Entity, Kind, Projects};
 pub use fault::{Fault, Loc};
 pub use field::Field;

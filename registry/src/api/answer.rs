@@ -54,7 +54,7 @@ pub(super) struct Wanted {
 
 /// What a kept answer answers.
 pub(super) fn question(caller: &Caller, path_and_query: &str) -> String {
-    let whom = if caller.is_anonymous() { "a" } else { "p" };
+    let whom = if caller.sees_private() { "p" } else { "a" };
     format!("{whom}{path_and_query}")
 }
 

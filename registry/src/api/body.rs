@@ -1,6 +1,6 @@
 //! What a writing request brings: its body, and the state that its sender knows.
 
-use super::{ApiError, Shared, caller::Caller};
+use super::{ApiError, App, Shared};
 use crate::federation::Snapshot;
 use axum::{
     body::Body,
@@ -13,51 +13,17 @@ use serde_json::Value as Json;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Who writes, the body as JSON, and the headers.
-pub(super) async fn from_administrator(
-    app: &Shared,
-    request: Request,
-) -> Result<(Caller, Json, HeaderMap), ApiError> {
-    from(app, request, async |app, headers| Caller::administrator(app, headers).await).await
-}
-
-/// The same of whoever `who` lets in.
-pub(super) async fn from(
-    app: &Shared,
-    request: Request,
-    who: impl AsyncFnOnce(&Shared, &HeaderMap) -> Result<Caller, ApiError>,
-) -> Result<(Caller, Json, HeaderMap), ApiError> {
-    let (caller, bytes, headers) = bytes(app, request, who).await?;
-    Ok((caller, parsed(&bytes)?, headers))
+/// The body as JSON, and the headers.
+pub(super) async fn json(app: &Shared, request: Request) -> Result<(Json, HeaderMap), ApiError> {
+    let (parts, body) = request.into_parts();
+    let bytes = read(body, app.options.body_bytes, true, Pace::of(app)).await?;
+    Ok((parsed(&bytes)?, parts.headers))
 }
 
 /// The same, where no body is an empty object.
-pub(super) async fn from_or_nothing(
-    app: &Shared,
-    request: Request,
-    who: impl AsyncFnOnce(&Shared, &HeaderMap) -> Result<Caller, ApiError>,
-) -> Result<(Caller, Json, HeaderMap), ApiError> {
-    let (caller, bytes, headers) = bytes(app, request, who).await?;
-    let json = if bytes.is_empty() { Json::Object(serde_json::Map::new()) } else { parsed(&bytes)? };
-    Ok((caller, json, headers))
-}
-
-async fn bytes(
-    app: &Shared,
-    request: Request,
-    who: impl AsyncFnOnce(&Shared, &HeaderMap) -> Result<Caller, ApiError>,
-) -> Result<(Caller, Vec<u8>, HeaderMap), ApiError> {
-    let (parts, body) = request.into_parts();
-    let caller = who(app, &parts.headers).await;
-    // a sender that waits for a word to go on has sent nothing yet
-    let waits = parts.headers.get(header::EXPECT).is_some() && caller.is_err();
-    let body = if waits { Body::empty() } else { body };
-    // the rest of a request's time is for the answer, so that a slow sender is told that it is slow
-    let pace = Pace::new(app.options.request_time * 9 / 10, app.options.body_rate);
-    let bytes = read(body, app.options.body_bytes, caller.is_ok(), pace).await;
-    let caller = caller?;
-    let bytes = bytes?;
-    Ok((caller, bytes, parts.headers))
+pub(super) async fn json_or_nothing(app: &Shared, request: Request) -> Result<Json, ApiError> {
+    let bytes = read(request.into_body(), app.options.body_bytes, true, Pace::of(app)).await?;
+    if bytes.is_empty() { Ok(Json::Object(serde_json::Map::new())) } else { parsed(&bytes) }
 }
 
 fn parsed(bytes: &[u8]) -> Result<Json, ApiError> {
@@ -85,6 +51,11 @@ impl Pace {
     /// For how long any pace will do.
     const START: Duration = Duration::from_secs(5);
 
+    /// The rest of a request's time is for the answer, so that a slow sender is told that it is slow.
+    fn of(app: &App) -> Self {
+        Self::new(app.options.request_time * 9 / 10, app.options.body_rate)
+    }
+
     fn new(patience: Duration, bytes_per_second: u32) -> Self {
         Self { began: Instant::now(), patience, bytes_per_second }
     }
@@ -97,6 +68,14 @@ impl Pace {
             rate => Self::START + Duration::from_secs_f64(bytes as f64 / f64::from(rate)),
         };
         self.began + paid.min(self.patience)
+    }
+}
+
+/// Reads a body that is not wanted to its end; nothing of it has been sent by whoever waits for a word to go on.
+pub(super) async fn discard(app: &App, headers: &HeaderMap, body: Body) {
+    if headers.get(header::EXPECT).is_none() {
+        // whatever becomes of it, the answer is the refusal
+        let _ = read(body, app.options.body_bytes, false, Pace::of(app)).await;
     }
 }
 

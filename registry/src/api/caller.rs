@@ -2,43 +2,61 @@
 
 use super::{ApiError, App, guard};
 use crate::{
-    auth::{self, Identity, Role},
+    auth::{self, Access, Identity, ProviderName, Reach, Role},
     federation::Author,
+    graph::{Graph, change::ChangeSet, hold, hold::Beyond},
 };
-use axum::http::HeaderMap;
-use schema::Audience;
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, request::Parts},
+};
+use schema::{Audience, Operation};
 use std::time::Duration;
 
 /// So much of a request's id is kept in the change log, in characters: clients can send any.
 const REQUEST_ID: usize = 128;
 
-/// Who asks. The only way to have one is to have been authenticated.
+/// Who asks, let in by the gate of the operation that they ask for. There is no other way to have one.
+#[derive(Clone)]
 pub(super) struct Caller {
     identity: Identity,
-    /// The id of the request.
-    request: String,
+    needed: Access,
+    reach: Reach,
+    /// Whether they see the private shapes.
+    private: bool,
+    request_id: Option<HeaderValue>,
 }
 
 impl Caller {
-    /// Whoever may read. A token that is sent must be valid, on reads too.
-    pub async fn reader(app: &App, headers: &HeaderMap) -> Result<Self, ApiError> {
-        Self::with_role(app, headers, app.authenticator.read_role()).await
-    }
-
-    /// Whoever may write.
-    pub async fn administrator(app: &App, headers: &HeaderMap) -> Result<Self, ApiError> {
-        Self::with_role(app, headers, Role::Administrator).await
-    }
-
-    async fn with_role(app: &App, headers: &HeaderMap, role: Role) -> Result<Self, ApiError> {
-        let header = auth::authorization(headers)?;
-        let identity = app.authenticator.authenticate_for(header, role).await?;
-        guard::admit(&app.throttle, &identity)?;
-        if !guard::policy_allows(&app.authenticator, &identity).await? {
-            auth::require(&identity, role)?;
+    /// Whoever may do this, for some provider at least. A token that is sent must be valid, on reads too.
+    pub async fn of(
+        app: &App,
+        headers: &HeaderMap,
+        operation: Operation,
+    ) -> Result<Self, (Identity, ApiError)> {
+        let needed = app.authenticator.needed(operation.needs());
+        let nobody = |error: auth::AuthError| (Identity::Anonymous, error.into());
+        let header = auth::authorization(headers).map_err(nobody)?;
+        let identity = app.authenticator.authenticate_for(header, needed).await.map_err(nobody)?;
+        if let Err(error) = guard::admit(&app.throttle, &identity) {
+            return Err((identity, error));
         }
-        let request = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
-        Ok(Self { identity, request: request.chars().take(REQUEST_ID).collect() })
+        let request_id = headers.get("x-request-id").cloned();
+        match guard::policy_allows(&app.authenticator, &identity).await {
+            Ok(true) => Ok(Self { identity, needed, reach: Reach::Everywhere, private: true, request_id }),
+            Ok(false) => match auth::require(&identity, needed) {
+                Ok(reach) => {
+                    let private = identity.role() != Role::Anonymous;
+                    Ok(Self { identity, needed, reach, private, request_id })
+                }
+                Err(error) => Err((identity, error.into())),
+            },
+            Err(error) => Err((identity, error.into())),
+        }
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// How long what the caller was allowed holds.
@@ -46,13 +64,18 @@ impl Caller {
         app.authenticator.lasts(&self.identity)
     }
 
-    pub fn is_anonymous(&self) -> bool {
-        matches!(self.identity, Identity::Anonymous)
+    pub fn sees_private(&self) -> bool {
+        self.private
+    }
+
+    /// The refusal of what only those may ask who see the private shapes.
+    pub fn lacks_private(&self) -> ApiError {
+        auth::missing(&self.identity, Access::Private).into()
     }
 
     /// The shapes that the caller sees; `short` asks for the public ones.
     pub fn audience(&self, short: bool) -> Audience {
-        if short || self.is_anonymous() { Audience::Public } else { Audience::Private }
+        if short || !self.sees_private() { Audience::Public } else { Audience::Private }
     }
 
     /// For the change log.
@@ -61,6 +84,67 @@ impl Caller {
             Identity::Anonymous => "anonymous".to_owned(),
             Identity::Known(known) => format!("{} {}", known.issuer, known.subject),
         };
-        Author { who, what, request: self.request.clone() }
+        let request = self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
+        Author { who, what, request: request.chars().take(REQUEST_ID).collect() }
+    }
+
+    /// Lets pass what belongs to providers that the caller may write for, and to no others.
+    pub fn may_touch(&self, graph: &Graph, id: u32) -> Result<(), ApiError> {
+        match &self.reach {
+            Reach::Everywhere => Ok(()),
+            Reach::Providers(named) => hold::stays_within(graph, id, &among(named))
+                .map_err(|beyond| self.beyond(graph, &beyond, named)),
+            Reach::Nowhere => Err(auth::missing(&self.identity, self.needed).into()),
+        }
+    }
+
+    /// The same for a whole change against a graph.
+    pub fn may_make(&self, graph: &Graph, changes: &ChangeSet) -> Result<(), ApiError> {
+        match &self.reach {
+            Reach::Everywhere => Ok(()),
+            Reach::Providers(named) => {
+                let after = graph.apply(changes).map_err(|misfit| {
+                    tracing::error!(error = %misfit, "a change did not fit the graph that it was computed from");
+                    ApiError::Internal
+                })?;
+                hold::change_stays_within(graph, &after, changes, &among(named))
+                    .map_err(|beyond| self.beyond(graph, &beyond, named))
+            }
+            Reach::Nowhere => Err(auth::missing(&self.identity, self.needed).into()),
+        }
+    }
+
+    fn beyond(&self, graph: &Graph, beyond: &Beyond, named: &[ProviderName]) -> ApiError {
+        let Beyond { kind, uid, holders } = beyond;
+        let what = graph.schema.entity(*kind).decl.name;
+        let belongs = match holders.as_slice() {
+            [] => "belongs to no provider".to_owned(),
+            [one] => format!("belongs to the provider {one}"),
+            several => format!("belongs to the providers {}", several.join(", ")),
+        };
+        let named: Vec<_> = named.iter().map(ToString::to_string).collect();
+        ApiError::Beyond {
+            error: auth::missing(&self.identity, self.needed),
+            what: format!("{what} {uid} {belongs}, and the token is good for {} only", named.join(", ")),
+        }
+    }
+}
+
+fn among(named: &[ProviderName]) -> impl Fn(&Graph, u32) -> bool + '_ {
+    |graph, provider| {
+        let uid = graph.record(provider).uid.to_string();
+        let text = |name| graph.value(provider, name).as_str().unwrap_or_default();
+        named.iter().any(|one| one.is(&uid, text("name"), text("type")))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get().cloned().ok_or_else(|| {
+            tracing::error!(path = parts.uri.path(), "a handler was reached without its gate");
+            ApiError::Internal
+        })
     }
 }

@@ -3,7 +3,8 @@
 use super::{
     ApiError, Shared,
     answer::written,
-    body::{from_administrator, still_as_known},
+    body::{self, still_as_known},
+    caller::Caller,
 };
 use crate::graph::plan;
 use axum::{
@@ -17,9 +18,10 @@ use std::sync::Arc;
 /// Adds a whole provider, all or nothing.
 pub(super) async fn create_provider(
     State(app): State<Shared>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (caller, json, headers) = from_administrator(&app, request).await?;
+    let (json, headers) = body::json(&app, request).await?;
     let reading = document::Reading { lenient: app.options.lenient_documents };
     let schema = app.federation.snapshot().graph.schema;
     let document = Arc::new(document::provider(schema, &json, reading, &[])?);
@@ -28,7 +30,9 @@ pub(super) async fn create_provider(
         .federation
         .write(caller.author(what), move |snapshot, fresh| {
             still_as_known(snapshot, &headers)?;
-            plan::create(&snapshot.graph, &document, fresh).map_err(ApiError::from)
+            let (uid, changes) = plan::create(&snapshot.graph, &document, fresh)?;
+            caller.may_make(&snapshot.graph, &changes)?;
+            Ok::<_, ApiError>((uid, changes))
         })
         .await?;
     let (snapshot, uid) = (done.snapshot, done.value);

@@ -23,22 +23,22 @@ pub(super) async fn delete(
     kind: Kind,
     State(app): State<Shared>,
     AskedUid(uid): AskedUid,
+    caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let caller = Caller::administrator(&app, &headers).await?;
     let what = format!("DELETE {} {uid}", Schema::get().entity(kind).decl.name);
     let written = app
         .federation
         .write(caller.author(what), move |snapshot, _| {
+            let id = find(snapshot, kind, &uid).ok();
+            id.map_or(Ok(()), |id| caller.may_touch(&snapshot.graph, id))?;
             still_as_known(snapshot, &headers)?;
-            let changes = match find(snapshot, kind, &uid) {
-                Ok(id) => {
-                    let mut changes = plan::delete(&snapshot.graph, id);
-                    changes.notes.extend(Offer::forget(&snapshot.notes, snapshot.graph.record(id).uid));
-                    changes
-                }
-                Err(_) => ChangeSet::default(),
-            };
+            let changes = id.map_or_else(ChangeSet::default, |id| {
+                let mut changes = plan::delete(&snapshot.graph, id);
+                changes.notes.extend(Offer::forget(&snapshot.notes, snapshot.graph.record(id).uid));
+                changes
+            });
+            caller.may_make(&snapshot.graph, &changes)?;
             Ok::<_, ApiError>(((), changes))
         })
         .await?;

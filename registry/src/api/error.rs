@@ -16,6 +16,14 @@ pub enum ApiError {
     /// Who asks is not known, or may not.
     #[error(transparent)]
     Auth(#[from] AuthError),
+    /// Who asks may do this, but not to what belongs to other providers.
+    #[error("{what}. {error}")]
+    Beyond {
+        /// The right that is missing.
+        error: AuthError,
+        /// Whose it is, and what the token is good for.
+        what: String,
+    },
     /// A node that is not there.
     #[error("{kind} with uid '{uid}' not found")]
     NotFound {
@@ -100,7 +108,9 @@ const RETRY_SECONDS: u64 = 2;
 impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Auth(error) => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED),
+            Self::Auth(error) | Self::Beyond { error, .. } => {
+                StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED)
+            }
             Self::NotFound { .. } | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -136,7 +146,7 @@ impl IntoResponse for ApiError {
         let status = self.status();
         let mut response = (status, Json(detail)).into_response();
         let retry = match &self {
-            Self::Auth(error) => {
+            Self::Auth(error) | Self::Beyond { error, .. } => {
                 let challenge = error.www_authenticate().and_then(|text| HeaderValue::from_str(&text).ok());
                 if let Some(challenge) = challenge {
                     response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);

@@ -33,23 +33,23 @@ impl<S: Send + Sync> FromRequestParts<S> for AskedUid {
 }
 
 /// One node.
-pub(super) async fn get(
+pub(super) fn get(
     kind: Kind,
     State(app): State<Shared>,
     AskedUid(uid): AskedUid,
-    headers: HeaderMap,
+    caller: &Caller,
+    headers: &HeaderMap,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {
-    let caller = Caller::reader(&app, &headers).await?;
     let snapshot = app.federation.snapshot();
     let tag = answer::etag(&snapshot, caller.audience(false));
-    let question = answer::question(&caller, uri.path_and_query().map_or("", |text| text.as_str()));
+    let question = answer::question(caller, uri.path_and_query().map_or("", |text| text.as_str()));
     if let Some(kept) = answer::kept(&snapshot, &question, &tag) {
-        return Ok(answer::not_modified(&headers, &tag).unwrap_or(kept));
+        return Ok(answer::not_modified(headers, &tag).unwrap_or(kept));
     }
     let (short, extended) = filter::parse_single(&query::pairs(uri.query())?)?;
     let id = find(&snapshot, kind, &uid)?;
-    if let Some(response) = answer::not_modified(&headers, &tag) {
+    if let Some(response) = answer::not_modified(headers, &tag) {
         return Ok(response);
     }
     let wanted = Wanted {

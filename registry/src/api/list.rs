@@ -6,10 +6,7 @@ use super::{
     caller::Caller,
     query,
 };
-use crate::{
-    auth::AuthError,
-    graph::select::{Special, select},
-};
+use crate::graph::select::{Special, select};
 use axum::{
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode},
@@ -22,26 +19,26 @@ use std::time::{Duration, Instant};
 const REGEX_TIME: Duration = Duration::from_millis(500);
 
 /// All nodes of a kind that pass the filters.
-pub(super) async fn list(
+pub(super) fn list(
     kind: Kind,
     State(app): State<Shared>,
-    headers: HeaderMap,
+    caller: &Caller,
+    headers: &HeaderMap,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {
-    let caller = Caller::reader(&app, &headers).await?;
     let snapshot = app.federation.snapshot();
     let tag = answer::etag(&snapshot, caller.audience(false));
-    let question = answer::question(&caller, uri.path_and_query().map_or("", |text| text.as_str()));
+    let question = answer::question(caller, uri.path_and_query().map_or("", |text| text.as_str()));
     if let Some(kept) = answer::kept(&snapshot, &question, &tag) {
-        return Ok(answer::not_modified(&headers, &tag).unwrap_or(kept));
+        return Ok(answer::not_modified(headers, &tag).unwrap_or(kept));
     }
     let pairs = query::pairs(uri.query())?;
     let entity = snapshot.graph.schema.entity(kind);
-    // an anonymous caller would learn private attributes by filtering or sorting (`behaviour.md` 3)
+    // who sees the public shapes only would learn private attributes by filtering or sorting (`behaviour.md` 3)
     let asks_private =
         || filter::asks_private(entity, &pairs) || special_asks_private(snapshot.graph.schema, kind, &pairs);
-    if caller.is_anonymous() && asks_private() {
-        return Err(AuthError::Missing.into());
+    if !caller.sees_private() && asks_private() {
+        return Err(caller.lacks_private());
     }
     let special = special(snapshot.graph.schema, kind, &pairs)
         .map(|special| Special { notes: snapshot.notes.clone(), ..special });
@@ -52,7 +49,7 @@ pub(super) async fn list(
             return Err(ApiError::Invalid(faults.collect()));
         }
     };
-    if let Some(response) = answer::not_modified(&headers, &tag) {
+    if let Some(response) = answer::not_modified(headers, &tag) {
         return Ok(response);
     }
     let began = Instant::now();

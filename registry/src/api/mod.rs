@@ -12,6 +12,7 @@ mod docs;
 mod error;
 mod feeder;
 mod fresh;
+mod gate;
 mod get;
 mod guard;
 mod health;
@@ -23,6 +24,7 @@ mod query;
 mod replace_provider;
 pub mod server;
 mod throttle;
+mod whoami;
 
 pub use docs::{openapi, openapi_3_0};
 pub use error::ApiError;
@@ -35,10 +37,10 @@ use crate::{auth::Authenticator, federation::Federation};
 use axum::{
     Router, middleware,
     response::IntoResponse,
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, delete, get, patch, post, put},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use schema::{Kind, Schema};
+use schema::{Kind, Operation, Schema};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tower_http::{
@@ -95,33 +97,56 @@ pub type Shared = Arc<App>;
 
 /// All routes.
 pub fn router(app: Shared) -> Router {
+    // once it is known who asks, a request waits for the revision that it names
+    let gate = |operation, handler: MethodRouter<Shared>| {
+        let fresh = middleware::from_fn_with_state(Arc::clone(&app), fresh::fresh);
+        gate::gated(&app, operation, handler.layer(fresh))
+    };
     let mut v1 = Router::new();
     for entity in &Schema::get().entities {
         let kind = entity.kind;
-        let mut all: MethodRouter<Shared> = get(move |app, headers, uri| list::list(kind, app, headers, uri));
-        let mut single: MethodRouter<Shared> =
-            get(move |app, path, headers, uri| get::get(kind, app, path, headers, uri))
-                .patch(move |app, path, request| patch::patch(kind, app, path, request))
-                .delete(move |app, path, headers| delete::delete(kind, app, path, headers));
+        let path = format!("/{}", entity.decl.path);
+        let one = format!("{path}/{{uid}}");
+        let mut all = vec![gate(
+            Operation::List(kind),
+            get(async move |app, caller, headers, uri| list::list(kind, app, &caller, &headers, uri)),
+        )];
+        let mut single = vec![
+            gate(
+                Operation::Get(kind),
+                get(async move |app, path, caller, headers, uri| {
+                    get::get(kind, app, path, &caller, &headers, uri)
+                }),
+            ),
+            gate(
+                Operation::Patch(kind),
+                patch(move |app, path, caller, request| patch::patch(kind, app, path, caller, request)),
+            ),
+            gate(
+                Operation::Delete(kind),
+                delete(move |app, path, caller, headers| delete::delete(kind, app, path, caller, headers)),
+            ),
+        ];
         if kind == Kind::Provider {
-            all = all.post(create_provider::create_provider);
-            single = single.put(replace_provider::replace_provider);
+            all.push(gate(Operation::Create, post(create_provider::create_provider)));
+            single.push(gate(Operation::Replace, put(replace_provider::replace_provider)));
         }
-        let history: MethodRouter<Shared> =
-            get(move |app, path, headers, uri| changes::history(kind, app, path, headers, uri));
-        let path = entity.decl.path;
-        for slash in ["", "/"] {
-            v1 = v1.route(&format!("/{path}{slash}"), all.clone());
-            v1 = v1.route(&format!("/{path}/{{uid}}{slash}"), single.clone());
-            v1 = v1.route(&format!("/{path}/{{uid}}/history{slash}"), history.clone());
+        let history = gate(
+            Operation::History(kind),
+            get(move |app, path, headers, uri| changes::history(kind, app, path, headers, uri)),
+        );
+        let single = single.into_iter().fold(MethodRouter::new(), MethodRouter::merge);
+        let all = all.into_iter().fold(MethodRouter::new(), MethodRouter::merge);
+        for (path, methods) in [(format!("{one}/history"), history), (path, all), (one, single)] {
+            v1 = v1.route(&path, methods.clone()).route(&format!("{path}/"), methods);
         }
     }
-    v1 = v1.route("/changes", get(changes::changes)).route("/changes/", get(changes::changes));
-    let mut v1 = v1.merge(feeder::routes());
-    for slash in ["", "/"] {
-        v1 = v1.route(&format!("/providers/{{uid}}/offer{slash}"), get(offer::get).put(offer::put));
+    let changes = gate(Operation::Changes, get(changes::changes));
+    v1 = v1.route("/changes", changes.clone()).route("/changes/", changes);
+    for (path, methods) in feeder::routes(&gate) {
+        v1 = v1.route(path, methods.clone()).route(&format!("{path}/"), methods);
     }
-    let v1 = v1.route_layer(middleware::from_fn_with_state(Arc::clone(&app), fresh::fresh));
+    v1 = v1.route("/whoami", gate::gated(&app, Operation::Whoami, get(whoami::whoami)));
     let base = app.options.base_path.clone();
     let v1 = if base.is_empty() { v1 } else { Router::new().nest(&base, v1) };
     let routes = v1

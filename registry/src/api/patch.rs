@@ -2,7 +2,8 @@
 
 use super::{
     ApiError, Shared, answer,
-    body::{from_administrator, still_as_known},
+    body::{self, still_as_known},
+    caller::Caller,
     get::{AskedUid, find},
 };
 use crate::graph::plan;
@@ -18,9 +19,12 @@ pub(super) async fn patch(
     kind: Kind,
     State(app): State<Shared>,
     AskedUid(uid): AskedUid,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (caller, json, headers) = from_administrator(&app, request).await?;
+    let snapshot = app.federation.snapshot();
+    find(&snapshot, kind, &uid).map_or(Ok(()), |id| caller.may_touch(&snapshot.graph, id))?;
+    let (json, headers) = body::json(&app, request).await?;
     let reading = document::Reading { lenient: app.options.lenient_documents };
     let schema: &'static Schema = app.federation.snapshot().graph.schema;
     let said = document::patch(schema.entity(kind), &json, reading)?;
@@ -31,6 +35,7 @@ pub(super) async fn patch(
             let id = find(snapshot, kind, &uid)?;
             still_as_known(snapshot, &headers)?;
             let changes = plan::patch(&snapshot.graph, id, &said)?;
+            caller.may_make(&snapshot.graph, &changes)?;
             Ok::<_, ApiError>((snapshot.graph.record(id).uid, changes))
         })
         .await?;

@@ -2,7 +2,8 @@
 
 use super::{
     ApiError, Shared, answer,
-    body::{from_administrator, still_as_known},
+    body::{self, still_as_known},
+    caller::Caller,
     get::{AskedUid, find},
 };
 use crate::graph::plan;
@@ -18,9 +19,12 @@ use std::sync::Arc;
 pub(super) async fn replace_provider(
     State(app): State<Shared>,
     AskedUid(uid): AskedUid,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (caller, json, headers) = from_administrator(&app, request).await?;
+    let snapshot = app.federation.snapshot();
+    find(&snapshot, Kind::Provider, &uid).map_or(Ok(()), |id| caller.may_touch(&snapshot.graph, id))?;
+    let (json, headers) = body::json(&app, request).await?;
     let json = Arc::new(json);
     let reading = document::Reading { lenient: app.options.lenient_documents };
     let written = app
@@ -35,6 +39,7 @@ pub(super) async fn replace_provider(
             let id = stored?;
             still_as_known(snapshot, &headers)?;
             let changes = plan::replace(graph, id, &document, fresh)?;
+            caller.may_make(graph, &changes)?;
             Ok::<_, ApiError>((graph.record(id).uid, changes))
         })
         .await?;

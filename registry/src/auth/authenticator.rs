@@ -13,21 +13,28 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::cache::{Cache, Digest};
-use super::claims::{Facts, check};
+use super::claims::{Email, Facts, check};
 use super::error::Refused;
 use super::fetch::{FetchError, client};
 use super::issuer::Issuer;
 use super::policy::Policy;
+use super::rules::Verdict;
 use super::token::{Members, Token};
-use super::{AuthError, AuthSettings, Clock, Identity, Known, Role, Rule, SignatureAlgorithm};
+use super::{Access, AuthError, AuthSettings, Clock, Grant, Identity, Known, Role, Rule, SignatureAlgorithm};
 
 /// For how long it is not asked again after userinfo did not answer, in seconds.
 const USERINFO_PAUSE_SECONDS: u64 = 5;
 
+/// Why somebody is a reader when no rule says who is.
+const EVERYBODY: &str = "every valid token, since auth.readers names nobody";
+
 /// Tells who asks. One for the whole process; shared by reference.
 pub struct Authenticator {
     issuers: HashMap<Arc<str>, Arc<Issuer>>,
-    administrators: Vec<Rule>,
+    /// The strongest role first.
+    rules: Vec<(Role, Rule)>,
+    /// Whether only rules make readers.
+    readers_by_rule: bool,
     anonymous_reads: bool,
     leeway_seconds: u32,
     token_bytes: usize,
@@ -46,8 +53,9 @@ struct Verified {
     facts: Facts,
     /// All of its claims; for a policy, where there is one.
     claims: Members,
-    /// Whether a rule could hold if more were known.
-    lacking: bool,
+    /// Whether a rule could hold if more were known: one that gives the right to read, one that gives any other.
+    lacks_reading: bool,
+    lacks_writing: bool,
     /// What userinfo added, and until when (monotonic) that is used. One asks, others wait for it.
     completed: Mutex<Option<(Duration, Arc<Known>)>>,
 }
@@ -88,7 +96,12 @@ impl Authenticator {
         }
         Ok(Self {
             issuers,
-            administrators: settings.administrators.clone(),
+            rules: settings
+                .rules()
+                .into_iter()
+                .flat_map(|(_, role, rules)| rules.iter().map(move |rule| (role, rule.clone())))
+                .collect(),
+            readers_by_rule: !settings.readers.is_empty(),
             anonymous_reads: settings.anonymous_reads,
             leeway_seconds: settings.leeway_seconds,
             token_bytes: settings.token_bytes,
@@ -121,23 +134,23 @@ impl Authenticator {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
-    /// The role that reading the public shapes needs: [`Role::Anonymous`], or [`Role::Reader`] when the
-    /// configuration has `anonymous_reads: false`.
-    pub fn read_role(&self) -> Role {
-        if self.anonymous_reads { Role::Anonymous } else { Role::Reader }
+    /// What is needed where the public shapes can be read: more than nothing when the configuration has
+    /// `anonymous_reads: false`.
+    pub fn needed(&self, access: Access) -> Access {
+        if access == Access::Public && !self.anonymous_reads { Access::Private } else { access }
     }
 
     /// Who asks: everything that can be known, userinfo included where the rules need it.
     pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Identity, AuthError> {
-        self.authenticate_for(authorization, Role::Administrator).await
+        self.authenticate_for(authorization, Access::Federation).await
     }
 
-    /// Who asks, as far as it matters for what needs that role: userinfo is asked only when the token alone does
-    /// not give it and userinfo could. So a read never waits for it.
+    /// Who asks, as far as it matters for what needs that right: userinfo is asked only when the token alone does
+    /// not give all of it and userinfo could. So a read never waits for it, unless rules say who is a reader.
     pub async fn authenticate_for(
         &self,
         authorization: Option<&str>,
-        needed: Role,
+        needed: Access,
     ) -> Result<Identity, AuthError> {
         let Some(header) = authorization else { return Ok(Identity::Anonymous) };
         self.identify(header, needed).await.map(Identity::Known).map_err(|Refused { error, detail }| {
@@ -157,7 +170,7 @@ impl Authenticator {
         }
     }
 
-    async fn identify(&self, header: &str, needed: Role) -> Result<Arc<Known>, Refused> {
+    async fn identify(&self, header: &str, needed: Access) -> Result<Arc<Known>, Refused> {
         let token =
             bearer(header).ok_or_else(|| Refused::new(AuthError::Malformed, "not a Bearer header"))?;
         if token.len() > self.token_bytes {
@@ -173,7 +186,7 @@ impl Authenticator {
             }
             None => self.verify(token, digest).await?,
         };
-        if verified.lacking && (self.policy.is_some() || !verified.known.role.includes(needed)) {
+        if if needed.is_reading() { verified.lacks_reading } else { verified.lacks_writing } {
             return Ok(self.complete(&verified, token).await);
         }
         Ok(verified.known.clone())
@@ -205,10 +218,15 @@ impl Authenticator {
         }
         let checked = check(&token.claims, &header, &issuer.settings, self.clock.now(), self.leeway_seconds)?;
         let facts = Facts::new(&token.claims, &issuer.settings);
-        let mut known = self.known(issuer, checked.subject, checked.expires_at, facts.clone(), None);
-        let lacking = known.role != Role::Administrator
-            && self.administrators.iter().any(|rule| rule.lacks(&issuer.name, &facts));
-        let policy_lacks = self.policy.is_some() && (facts.email.is_unknown() || facts.groups.is_none());
+        let mut known = self.known(issuer, checked.subject, checked.expires_at, &facts, None);
+        let policy_lacks = self.policy.is_some() && (facts.email == Email::Unknown || facts.groups.is_none());
+        let lacks = |more: &dyn Fn(Role) -> bool| {
+            let mut rules = self.rules.iter().filter(|(role, _)| more(*role));
+            rules.any(|(_, rule)| rule.judge(&issuer.name, &known.subject, &facts) == Verdict::Lacks)
+        };
+        let lacks_reading = known.role() == Role::Anonymous && lacks(&|_| true) || policy_lacks;
+        let lacks_writing =
+            known.role() != Role::Administrator && lacks(&|role| role != Role::Reader) || policy_lacks;
         let claims = if self.policy.is_some() { token.claims } else { Members::new() };
         known.user_info = self.user_info(&claims, Members::new(), known.email.is_some());
         let verified = Arc::new(Verified {
@@ -217,7 +235,8 @@ impl Authenticator {
             known: Arc::new(known),
             facts,
             claims,
-            lacking: lacking || policy_lacks,
+            lacks_reading,
+            lacks_writing,
             completed: Mutex::default(),
         });
         Ok(self.verified.insert(digest, verified, |other| other.generation == published.generation))
@@ -248,7 +267,7 @@ impl Authenticator {
             }
         };
         let mut known =
-            self.known(&verified.issuer, known.subject.clone(), known.expires_at, facts, undecided);
+            self.known(&verified.issuer, known.subject.clone(), known.expires_at, &facts, undecided);
         known.user_info = self.user_info(&verified.claims, said, known.email.is_some());
         let known = Arc::new(known);
         *completed = Some((self.clock.monotonic() + lasts, known.clone()));
@@ -260,22 +279,28 @@ impl Authenticator {
         issuer: &Issuer,
         subject: Box<str>,
         expires_at: i64,
-        facts: Facts,
+        facts: &Facts,
         undecided_for_seconds: Option<u64>,
     ) -> Known {
-        let (email, groups) = facts.into_parts();
-        let rule = self
-            .administrators
-            .iter()
-            .find(|rule| rule.holds(&issuer.name, &subject, email.as_ref(), &groups));
+        let holds = |rule: &Rule| rule.judge(&issuer.name, &subject, facts) == Verdict::Holds;
+        let grants = self.rules.iter().filter(|(_, rule)| holds(rule)).map(|(role, rule)| Grant {
+            role: *role,
+            providers: rule.providers.clone(),
+            rule: rule.to_string().into(),
+        });
+        let mut grants: Vec<_> = grants.collect();
+        if grants.is_empty() && !self.readers_by_rule {
+            grants.push(Grant { role: Role::Reader, providers: None, rule: EVERYBODY.into() });
+        }
         Known {
             issuer: issuer.name.clone(),
+            email: facts.email.verified().cloned(),
+            groups: facts.groups.clone().unwrap_or_default(),
+            entitlements: facts.entitlements.clone().unwrap_or_default(),
+            roles: facts.roles.clone().unwrap_or_default(),
+            grants,
             subject,
-            email,
-            groups,
             expires_at,
-            role: if rule.is_some() { Role::Administrator } else { Role::Reader },
-            rule: rule.map(|rule| rule.to_string().into()),
             undecided_for_seconds,
             user_info: None,
         }

@@ -5,26 +5,37 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::error::Refused;
+use super::rules::Verdict;
 use super::token::{Header, Members};
 use super::{AuthError, IssuerSettings, VerifiedEmail};
 
 /// What is known about an e-mail address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Email {
     /// The issuer calls it verified, or is trusted for e-mail.
     Verified(VerifiedEmail),
     /// The issuer calls it unverified.
     Unverified,
     /// There is none, or nothing is said about its being verified.
+    #[default]
     Unknown,
 }
 
 impl Email {
-    pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unknown)
+    /// Whether it is this address.
+    pub fn is(&self, wanted: &str) -> Verdict {
+        match self {
+            Self::Verified(address) => (address.as_str() == wanted).into(),
+            Self::Unverified => Verdict::Fails,
+            Self::Unknown => Verdict::Lacks,
+        }
     }
 
-    fn verified(self) -> Option<VerifiedEmail> {
+    fn or(self, other: Self) -> Self {
+        if self == Self::Unknown { other } else { self }
+    }
+
+    pub fn verified(&self) -> Option<&VerifiedEmail> {
         match self {
             Self::Verified(email) => Some(email),
             _ => None,
@@ -32,60 +43,72 @@ impl Email {
     }
 }
 
-/// What an issuer says about somebody, in a token or in userinfo.
-#[derive(Clone, Debug)]
+/// What an issuer says about somebody, in a token or in userinfo. Of groups, entitlements and roles, `None` means that
+/// none of the claims that hold them is there at all.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     pub email: Email,
-    /// `None` when none of the issuer's group claims is there at all.
     pub groups: Option<BTreeSet<String>>,
+    pub entitlements: Option<BTreeSet<String>>,
+    pub roles: Option<BTreeSet<String>>,
 }
 
 impl Facts {
     pub fn new(claims: &Members, settings: &IssuerSettings) -> Self {
-        Self { email: email(claims, settings.trust_email), groups: groups(claims, &settings.group_claims) }
+        Self {
+            email: email(claims, settings),
+            groups: values(claims, &settings.group_claims),
+            entitlements: values(claims, &settings.entitlement_claims),
+            roles: values(claims, &settings.role_claims),
+        }
     }
 
     /// What is missing here is taken from the other; what is there stays.
     pub fn or(self, other: Self) -> Self {
         Self {
-            email: if self.email.is_unknown() { other.email } else { self.email },
+            email: self.email.or(other.email),
             groups: self.groups.or(other.groups),
+            entitlements: self.entitlements.or(other.entitlements),
+            roles: self.roles.or(other.roles),
         }
-    }
-
-    pub fn into_parts(self) -> (Option<VerifiedEmail>, BTreeSet<String>) {
-        (self.email.verified(), self.groups.unwrap_or_default())
     }
 }
 
-fn email(claims: &Members, trusted: bool) -> Email {
-    let Some(address) = claims.get("email").and_then(Value::as_str).filter(|address| !address.is_empty())
-    else {
-        return Email::Unknown;
-    };
-    match claims.get("email_verified") {
+/// The claim of this name. A name with dots that is no claim itself leads into objects: `realm_access.roles`.
+fn claim<'a>(claims: &'a Members, name: &str) -> Option<&'a Value> {
+    if let Some(value) = claims.get(name) {
+        return Some(value);
+    }
+    let (first, rest) = name.split_once('.')?;
+    rest.split('.').try_fold(claims.get(first)?, |value, part| value.get(part))
+}
+
+fn email(claims: &Members, settings: &IssuerSettings) -> Email {
+    let address = claim(claims, &settings.email_claim).and_then(Value::as_str);
+    let Some(address) = address.filter(|address| !address.is_empty()) else { return Email::Unknown };
+    match claim(claims, &settings.email_verified_claim) {
         Some(Value::Bool(true)) => Email::Verified(VerifiedEmail::new(address)),
-        None if trusted => Email::Verified(VerifiedEmail::new(address)),
+        None if settings.trust_email => Email::Verified(VerifiedEmail::new(address)),
         None => Email::Unknown,
         Some(_) => Email::Unverified,
     }
 }
 
-fn groups(claims: &Members, names: &[String]) -> Option<BTreeSet<String>> {
-    let mut groups = None;
-    for claim in names.iter().filter_map(|name| claims.get(name)) {
-        let groups: &mut BTreeSet<String> = groups.get_or_insert_default();
+fn values(claims: &Members, names: &[String]) -> Option<BTreeSet<String>> {
+    let mut found = None;
+    for claim in names.iter().filter_map(|name| claim(claims, name)) {
+        let found: &mut BTreeSet<String> = found.get_or_insert_default();
         match claim {
-            Value::String(group) => {
-                groups.insert(group.clone());
+            Value::String(one) => {
+                found.insert(one.clone());
             }
             Value::Array(several) => {
-                groups.extend(several.iter().filter_map(Value::as_str).map(str::to_owned));
+                found.extend(several.iter().filter_map(Value::as_str).map(str::to_owned));
             }
             _ => {}
         }
     }
-    groups
+    found
 }
 
 /// What a token that may be used says about itself.
@@ -334,9 +357,15 @@ mod tests {
             (json!({"email": ["ada@example.org"], "email_verified": true}), Email::Unknown, Email::Unknown),
         ] {
             let claims = members(claims);
-            assert_eq!(email(&claims, false), plain, "{claims:?}");
-            assert_eq!(email(&claims, true), trusted, "{claims:?}");
+            let mut settings = settings();
+            assert_eq!(email(&claims, &settings), plain, "{claims:?}");
+            settings.trust_email = true;
+            assert_eq!(email(&claims, &settings), trusted, "{claims:?}");
         }
+        let mut other = settings();
+        (other.email_claim, other.email_verified_claim) = ("contact.mail".into(), "contact.checked".into());
+        let claims = members(json!({"contact": {"mail": "ada@example.org", "checked": true}, "email": "x"}));
+        assert_eq!(email(&claims, &other), verified());
     }
 
     #[test]
@@ -346,25 +375,36 @@ mod tests {
             "eduperson_entitlement": "urn:one",
             "roles": ["/admins"],
             "wlcg.groups": null,
+            "realm_access": {"roles": ["admin"]},
+            "a.b": ["literal"],
+            "a": {"b": ["inner"]},
         }));
         let found = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-            groups(&claims, &names).map(|groups| groups.into_iter().collect::<Vec<_>>())
+            values(&claims, &names).map(|groups| groups.into_iter().collect::<Vec<_>>())
         };
         assert_eq!(found(&["groups", "eduperson_entitlement"]).unwrap(), ["/users", "urn:one"]);
         assert_eq!(found(&["wlcg.groups"]).unwrap(), [""; 0]);
         assert_eq!(found(&["entitlements"]), None);
+        assert_eq!(found(&["realm_access.roles"]).unwrap(), ["admin"]);
+        assert_eq!(found(&["a.b"]).unwrap(), ["literal"]);
+        for name in ["realm_access.groups", "realm_access.roles.0", "groups.x", ".", "realm_access."] {
+            assert_eq!(found(&[name]), None, "{name}");
+        }
     }
 
     #[test]
     fn userinfo_fills_gaps_only() {
         let of = |claims: Value| Facts::new(&members(claims), &settings());
         let info = || of(json!({"email": "eve@example.org", "email_verified": true, "groups": ["/admins"]}));
-        let (email, groups) = of(json!({})).or(info()).into_parts();
-        assert_eq!(email.unwrap().as_str(), "eve@example.org");
+        let found = |facts: Facts| {
+            (facts.email.verified().map(|email| email.as_str().to_owned()), facts.groups.unwrap())
+        };
+        let (email, groups) = found(of(json!({})).or(info()));
+        assert_eq!(email.unwrap(), "eve@example.org");
         assert_eq!(groups.into_iter().collect::<Vec<_>>(), ["/admins"]);
         let token = of(json!({"email": "ada@example.org", "email_verified": false, "groups": []}));
-        let (email, groups) = token.or(info()).into_parts();
+        let (email, groups) = found(token.or(info()));
         assert_eq!(email, None);
         assert_eq!(groups.len(), 0);
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Role;
+use super::{Access, Role};
 
 /// A refusal. Its `Display` is the `detail` of the answer; no part of it comes from the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,21 +54,21 @@ pub enum AuthError {
         retry_after_seconds: u64,
     },
     /// Known, but not allowed.
-    #[error("This needs the role {needed}; the token gives the role {held}.")]
+    #[error("This needs the role {}; the token gives the role {held}.", .needed.roles())]
     Forbidden {
-        /// The role that is missing.
-        needed: Role,
-        /// The role that the identity has.
+        /// The right that is missing.
+        needed: Access,
+        /// The strongest role that the identity has.
         held: Role,
     },
     /// The token alone does not give the role, and the issuer could not be asked for e-mail and groups.
     #[error(
-        "This needs the role {needed}; whether the token gives it could not be found out, because its issuer \
-         does not answer at the moment; try again later."
+        "This needs the role {}; whether the token gives it could not be found out, because its issuer \
+         does not answer at the moment; try again later.", .needed.roles()
     )]
     Undecided {
-        /// The role that is missing.
-        needed: Role,
+        /// The right that is missing.
+        needed: Access,
         /// After how many seconds asking again makes sense.
         retry_after_seconds: u64,
     },
@@ -174,8 +174,8 @@ mod tests {
         AuthError::NoSubject,
         AuthError::Profile,
         AuthError::IssuerUnavailable { retry_after_seconds: 7 },
-        AuthError::Forbidden { needed: Role::Administrator, held: Role::Reader },
-        AuthError::Undecided { needed: Role::Administrator, retry_after_seconds: 7 },
+        AuthError::Forbidden { needed: Access::Federation, held: Role::Reader },
+        AuthError::Undecided { needed: Access::Federation, retry_after_seconds: 7 },
     ];
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
                 r#"Bearer realm="fedreg", error="invalid_token", error_description="The token has expired.""#
             )
         );
-        let forbidden = AuthError::Forbidden { needed: Role::Administrator, held: Role::Reader };
+        let forbidden = AuthError::Forbidden { needed: Access::Federation, held: Role::Reader };
         assert_eq!(forbidden.status(), 403);
         assert_eq!(
             forbidden.to_string(),

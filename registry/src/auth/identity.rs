@@ -4,41 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::AuthError;
+pub use schema::access::{Access, Role};
 
-/// What an identity may do. Later roles (feeder, administrator of one site) join here; that is why roles are
-/// compared with [`Role::includes`] and have no order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Role {
-    /// No token: the public shapes.
-    Anonymous,
-    /// A valid token of any configured issuer: the private shapes.
-    Reader,
-    /// A rule of `auth.administrators` holds: everything.
-    Administrator,
-}
-
-impl Role {
-    /// Whether whoever has this role may do what needs the other one.
-    pub fn includes(self, needed: Self) -> bool {
-        match needed {
-            Self::Anonymous => true,
-            Self::Reader => self != Self::Anonymous,
-            Self::Administrator => self == Self::Administrator,
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Anonymous => "anonymous",
-            Self::Reader => "reader",
-            Self::Administrator => "administrator",
-        })
-    }
-}
+use super::{AuthError, ProviderName};
 
 /// An e-mail address that its issuer calls verified, or whose issuer is trusted for e-mail by the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,12 +49,14 @@ pub struct Known {
     pub email: Option<VerifiedEmail>,
     /// Values of the group claims that are configured for the issuer, as they were asserted.
     pub groups: BTreeSet<String>,
+    /// Values of its entitlement claims.
+    pub entitlements: BTreeSet<String>,
+    /// Values of its role claims.
+    pub roles: BTreeSet<String>,
     /// `exp`, in seconds since 1970-01-01T00:00:00Z.
     pub expires_at: i64,
-    /// What the rules say.
-    pub role: Role,
-    /// The rule that gave the role, where one did; for whoever wants to know why.
-    pub rule: Option<Arc<str>>,
+    /// What the rules give, the strongest role first.
+    pub grants: Vec<Grant>,
     /// Seconds after which asking again makes sense, when e-mail and groups are not known because the issuer did
     /// not answer.
     pub undecided_for_seconds: Option<u64>,
@@ -94,12 +64,62 @@ pub struct Known {
     pub user_info: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
 }
 
-impl Identity {
+/// A role, and why somebody has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
     /// The role.
+    pub role: Role,
+    /// For which providers; for all when absent.
+    pub providers: Option<Arc<[ProviderName]>>,
+    /// The rule that holds, in words.
+    pub rule: Arc<str>,
+}
+
+/// How far a right reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Somebody does not have it.
+    Nowhere,
+    /// It is about these providers.
+    Providers(Vec<ProviderName>),
+    /// It has no bounds.
+    Everywhere,
+}
+
+impl Known {
+    /// The strongest role.
+    pub fn role(&self) -> Role {
+        self.grants.first().map_or(Role::Anonymous, |grant| grant.role)
+    }
+
+    fn reach(&self, access: Access) -> Reach {
+        let mut named = Vec::new();
+        for grant in self.grants.iter().filter(|grant| access.is_given_to(grant.role)) {
+            match &grant.providers {
+                None => return Reach::Everywhere,
+                Some(_) if access.is_reading() => return Reach::Everywhere,
+                Some(providers) => named.extend(providers.iter().cloned()),
+            }
+        }
+        if named.is_empty() { Reach::Nowhere } else { Reach::Providers(named) }
+    }
+}
+
+impl Identity {
+    /// The strongest role.
     pub fn role(&self) -> Role {
         match self {
             Self::Anonymous => Role::Anonymous,
-            Self::Known(known) => known.role,
+            Self::Known(known) => known.role(),
+        }
+    }
+
+    /// How far a right of theirs reaches.
+    pub fn reach(&self, access: Access) -> Reach {
+        match self {
+            _ if access.is_given_to(Role::Anonymous) => Reach::Everywhere,
+            Self::Anonymous => Reach::Nowhere,
+            Self::Known(known) => known.reach(access),
         }
     }
 }
@@ -114,17 +134,30 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Lets pass whoever has the role; says which one is missing otherwise (401 without a token, 403 with one).
-pub fn require(identity: &Identity, needed: Role) -> Result<(), AuthError> {
-    if identity.role().includes(needed) {
-        return Ok(());
+/// Lets pass whoever has the right, for some provider at least; says which role is missing otherwise (401 without a
+/// token, 403 with one).
+pub fn require(identity: &Identity, needed: Access) -> Result<Reach, AuthError> {
+    // a client that can have the private shapes is not shown the public ones because its issuer is slow
+    if let (Identity::Known(known), Access::Public) = (identity, needed)
+        && known.undecided_for_seconds.is_some()
+        && known.role() == Role::Anonymous
+    {
+        return Err(missing(identity, Access::Private));
     }
+    match identity.reach(needed) {
+        Reach::Nowhere => Err(missing(identity, needed)),
+        reach => Ok(reach),
+    }
+}
+
+/// Why somebody may not.
+pub fn missing(identity: &Identity, needed: Access) -> AuthError {
     match identity {
-        Identity::Anonymous => Err(AuthError::Missing),
-        Identity::Known(known) => Err(match known.undecided_for_seconds {
+        Identity::Anonymous => AuthError::Missing,
+        Identity::Known(known) => match known.undecided_for_seconds {
             Some(retry_after_seconds) => AuthError::Undecided { needed, retry_after_seconds },
-            None => AuthError::Forbidden { needed, held: known.role },
-        }),
+            None => AuthError::Forbidden { needed, held: known.role() },
+        },
     }
 }
 
@@ -132,48 +165,73 @@ pub fn require(identity: &Identity, needed: Role) -> Result<(), AuthError> {
 mod tests {
     use super::*;
 
-    fn known(role: Role, undecided_for_seconds: Option<u64>) -> Identity {
+    fn known(grants: &[(Role, Option<&str>)], undecided_for_seconds: Option<u64>) -> Identity {
+        let grants = grants.iter().map(|(role, provider)| Grant {
+            role: *role,
+            providers: provider.map(|name| [ProviderName::Named { name: name.to_owned(), ty: None }].into()),
+            rule: "".into(),
+        });
         Identity::Known(Arc::new(Known {
             issuer: "https://iam.example.org/".into(),
             subject: "ada".into(),
             email: None,
             groups: BTreeSet::new(),
+            entitlements: BTreeSet::new(),
+            roles: BTreeSet::new(),
             expires_at: 0,
-            role,
-            rule: None,
+            grants: grants.collect(),
             undecided_for_seconds,
             user_info: None,
         }))
     }
 
     #[test]
-    fn each_role_includes_those_below() {
-        let roles = [Role::Anonymous, Role::Reader, Role::Administrator];
-        for (held_rank, held) in roles.into_iter().enumerate() {
-            for (needed_rank, needed) in roles.into_iter().enumerate() {
-                assert_eq!(held.includes(needed), held_rank >= needed_rank, "{held} for {needed}");
-            }
-        }
+    fn what_is_missing_decides_the_answer() {
+        let reader = known(&[(Role::Reader, None)], None);
+        assert_eq!(require(&Identity::Anonymous, Access::Public), Ok(Reach::Everywhere));
+        assert_eq!(require(&Identity::Anonymous, Access::Private), Err(AuthError::Missing));
+        assert_eq!(require(&reader, Access::Private), Ok(Reach::Everywhere));
+        assert_eq!(
+            require(&reader, Access::Federation),
+            Err(AuthError::Forbidden { needed: Access::Federation, held: Role::Reader })
+        );
+        assert_eq!(
+            require(&known(&[(Role::Reader, None)], Some(5)), Access::Federation),
+            Err(AuthError::Undecided { needed: Access::Federation, retry_after_seconds: 5 })
+        );
+        let nobody = known(&[], None);
+        assert_eq!(require(&nobody, Access::Public), Ok(Reach::Everywhere));
+        assert_eq!(
+            require(&nobody, Access::Private),
+            Err(AuthError::Forbidden { needed: Access::Private, held: Role::Anonymous })
+        );
     }
 
     #[test]
-    fn what_is_missing_decides_the_answer() {
-        assert_eq!(require(&Identity::Anonymous, Role::Anonymous), Ok(()));
-        assert_eq!(require(&Identity::Anonymous, Role::Reader), Err(AuthError::Missing));
-        assert_eq!(require(&known(Role::Reader, None), Role::Reader), Ok(()));
-        assert_eq!(
-            require(&known(Role::Reader, None), Role::Administrator),
-            Err(AuthError::Forbidden { needed: Role::Administrator, held: Role::Reader })
-        );
-        assert_eq!(
-            require(&known(Role::Reader, Some(5)), Role::Administrator),
-            Err(AuthError::Undecided { needed: Role::Administrator, retry_after_seconds: 5 })
-        );
-        assert_eq!(require(&known(Role::Administrator, None), Role::Administrator), Ok(()));
+    fn rights_reach_as_far_as_their_rules() {
+        let named = |names: &[&str]| {
+            let named = names.iter().map(|name| ProviderName::Named { name: (*name).to_owned(), ty: None });
+            Reach::Providers(named.collect())
+        };
+        let both = known(&[(Role::SiteAdministrator, Some("A")), (Role::Feeder, Some("B"))], None);
+        assert_eq!(both.role(), Role::SiteAdministrator);
+        for (access, reach) in [
+            (Access::Public, Reach::Everywhere),
+            (Access::Private, Reach::Everywhere),
+            (Access::Documents, named(&["A", "B"])),
+            (Access::Records, named(&["B"])),
+            (Access::Entities, named(&["A"])),
+            (Access::Federation, Reach::Nowhere),
+        ] {
+            assert_eq!(both.reach(access), reach, "{access:?}");
+        }
+        let feeder = known(&[(Role::Feeder, None), (Role::SiteAdministrator, Some("A"))], None);
+        assert_eq!(feeder.reach(Access::Documents), Reach::Everywhere);
+        assert_eq!(feeder.reach(Access::Entities), named(&["A"]));
     }
 
     #[test]
     fn display_names_subject_and_issuer_only() {
-        assert_eq!(known(Role::Reader, None).to_string(), "ada of https://iam.example.org/");
+        assert_eq!(known(&[], None).to_string(), "ada of https://iam.example.org/");
     }
 }

@@ -7,7 +7,8 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::{PolicySettings, Rule};
+use super::profile::Profile;
+use super::{PolicySettings, Role, Rule};
 
 /// Who is trusted, and who may do what.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,6 +18,12 @@ pub struct AuthSettings {
     pub issuers: Vec<IssuerSettings>,
     /// The rules that make somebody an administrator; one that holds is enough.
     pub administrators: Vec<Rule>,
+    /// The rules that make somebody an administrator of the providers that they name.
+    pub site_administrators: Vec<Rule>,
+    /// The rules that make somebody a feeder; of the providers that they name, if they name any.
+    pub feeders: Vec<Rule>,
+    /// The rules that make somebody a reader. None: every valid token does.
+    pub readers: Vec<Rule>,
     /// Whether the public shapes can be read without a token.
     pub anonymous_reads: bool,
     /// Whether the process refuses to start while the keys of an issuer cannot be fetched.
@@ -40,6 +47,9 @@ impl Default for AuthSettings {
         Self {
             issuers: Vec::new(),
             administrators: Vec::new(),
+            site_administrators: Vec::new(),
+            feeders: Vec::new(),
+            readers: Vec::new(),
             anonymous_reads: true,
             issuers_required_at_start: true,
             leeway_seconds: 60,
@@ -74,47 +84,114 @@ impl Default for KeySettings {
 
 /// One issuer.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "WrittenIssuer")]
 pub struct IssuerSettings {
     /// The issuer's identifier, exactly as its tokens write it in `iss`, trailing slash included.
     pub issuer: IssuerUrl,
     /// A token must name one of these in `aud`; empty: `aud` is not looked at.
-    #[serde(default)]
     pub audiences: Vec<String>,
     /// The signature algorithms that are accepted.
-    #[serde(default = "SignatureAlgorithm::all")]
     pub algorithms: Vec<SignatureAlgorithm>,
-    /// The claims, in the token or in userinfo, whose values are groups or entitlements.
-    #[serde(default = "default_group_claims")]
+    /// The claims, in the token or in userinfo, whose values are groups.
     pub group_claims: Vec<String>,
+    /// Those whose values are entitlements.
+    pub entitlement_claims: Vec<String>,
+    /// Those whose values are roles.
+    pub role_claims: Vec<String>,
+    /// The claim that holds the e-mail address.
+    pub email_claim: String,
+    /// The claim that says whether it is verified.
+    pub email_verified_claim: String,
     /// Whether an e-mail counts that the issuer does not call verified. One that it calls unverified never does.
-    #[serde(default)]
     pub trust_email: bool,
     /// Whether only tokens of type `at+jwt` (RFC 9068) are accepted; for issuers that write it.
-    #[serde(default)]
     pub at_jwt_only: bool,
 }
 
-impl IssuerSettings {
-    /// An issuer with the defaults for everything else.
-    pub fn new(issuer: IssuerUrl) -> Self {
+/// An issuer as it stands in the configuration: what it leaves out its profile says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenIssuer {
+    issuer: IssuerUrl,
+    #[serde(default)]
+    profile: Profile,
+    #[serde(default)]
+    audiences: Vec<String>,
+    algorithms: Option<Vec<SignatureAlgorithm>>,
+    group_claims: Option<Vec<String>>,
+    entitlement_claims: Option<Vec<String>>,
+    role_claims: Option<Vec<String>>,
+    email_claim: Option<String>,
+    email_verified_claim: Option<String>,
+    #[serde(default)]
+    trust_email: bool,
+    #[serde(default)]
+    at_jwt_only: bool,
+}
+
+impl From<WrittenIssuer> for IssuerSettings {
+    fn from(written: WrittenIssuer) -> Self {
+        let WrittenIssuer { issuer, profile, .. } = written;
+        let usual = profile.issuer(issuer);
         Self {
-            issuer,
-            audiences: Vec::new(),
-            algorithms: SignatureAlgorithm::all(),
-            group_claims: default_group_claims(),
-            trust_email: false,
-            at_jwt_only: false,
+            audiences: written.audiences,
+            algorithms: written.algorithms.unwrap_or(usual.algorithms),
+            group_claims: written.group_claims.unwrap_or(usual.group_claims),
+            entitlement_claims: written.entitlement_claims.unwrap_or(usual.entitlement_claims),
+            role_claims: written.role_claims.unwrap_or(usual.role_claims),
+            email_claim: written.email_claim.unwrap_or(usual.email_claim),
+            email_verified_claim: written.email_verified_claim.unwrap_or(usual.email_verified_claim),
+            trust_email: written.trust_email,
+            at_jwt_only: written.at_jwt_only,
+            ..usual
         }
     }
 }
 
-/// INDIGO IAM and Keycloak, the WLCG profile, EGI Check-in (new and old).
-fn default_group_claims() -> Vec<String> {
-    ["groups", "wlcg.groups", "entitlements", "eduperson_entitlement"].map(str::to_owned).into()
+impl IssuerSettings {
+    /// An issuer of no special profile, with the defaults for everything else.
+    pub fn new(issuer: IssuerUrl) -> Self {
+        Profile::Any.issuer(issuer)
+    }
 }
 
 impl AuthSettings {
+    /// The lists of rules with the role that each gives, the strongest first.
+    pub(super) fn rules(&self) -> [(&'static str, Role, &[Rule]); 4] {
+        [
+            ("administrators", Role::Administrator, &self.administrators),
+            ("site_administrators", Role::SiteAdministrator, &self.site_administrators),
+            ("feeders", Role::Feeder, &self.feeders),
+            ("readers", Role::Reader, &self.readers),
+        ]
+    }
+
+    fn check_rule(&self, rule: &Rule, role: Role, fault: &mut dyn FnMut(&str, String)) {
+        if let Some(named) = &rule.issuer
+            && !self.issuers.iter().any(|issuer| issuer.issuer.as_str() == named)
+        {
+            let what = "is not one of auth.issuers; write it exactly as there, or add it there";
+            fault(".issuer", format!("{named} {what}"));
+        }
+        match (role, &rule.providers) {
+            (Role::SiteAdministrator, None) => {
+                fault(".providers", "is missing: name the providers that the rule is about".into());
+            }
+            (Role::Administrator | Role::Reader, Some(_)) => fault(
+                ".providers",
+                format!(
+                    "has no meaning: {role} is a role for all providers; use site_administrators or feeders"
+                ),
+            ),
+            _ => {}
+        }
+        if rule.is_whole_issuer() && role != Role::Reader {
+            let what = "holds for everybody who has a token of the issuer; name a subject, group, entitlement, role or \
+                        e-mail as well";
+            fault("", what.into());
+        }
+    }
+
     /// Reports what is wrong with the values: `fault(key, what)`, the key relative to this section.
     pub fn check(&self, fault: &mut dyn FnMut(&str, String)) {
         for (at, issuer) in self.issuers.iter().enumerate() {
@@ -128,20 +205,23 @@ impl AuthSettings {
                     "is empty: no token could be accepted; leave the key out for all".into(),
                 );
             }
-            for (name, values) in [("audiences", &issuer.audiences), ("group_claims", &issuer.group_claims)] {
+            let texts = [
+                ("audiences", issuer.audiences.as_slice()),
+                ("group_claims", &issuer.group_claims),
+                ("entitlement_claims", &issuer.entitlement_claims),
+                ("role_claims", &issuer.role_claims),
+                ("email_claim", std::slice::from_ref(&issuer.email_claim)),
+                ("email_verified_claim", std::slice::from_ref(&issuer.email_verified_claim)),
+            ];
+            for (name, values) in texts {
                 if values.iter().any(String::is_empty) {
                     fault(&key(name), "holds an empty text; remove it".into());
                 }
             }
         }
-        for (at, rule) in self.administrators.iter().enumerate() {
-            if let Some(named) = rule.issuer()
-                && !self.issuers.iter().any(|issuer| issuer.issuer.as_str() == named)
-            {
-                fault(
-                    &format!("administrators[{at}].issuer"),
-                    format!("{named} is not one of auth.issuers; write it exactly as there, or add it there"),
-                );
+        for (list, role, rules) in self.rules() {
+            for (at, rule) in rules.iter().enumerate() {
+                self.check_rule(rule, role, &mut |key, what| fault(&format!("{list}[{at}]{key}"), what));
             }
         }
         if let Some(policy) = &self.policy {
@@ -375,7 +455,20 @@ mod tests {
         twice.audiences.push(String::new());
         let settings = AuthSettings {
             issuers: vec![IssuerSettings::new(issuer("https://iam.example.org/")), twice],
-            administrators: vec![Rule::group("https://iam.example.org", "/admins")],
+            administrators: vec![
+                Rule::group("https://iam.example.org", "/admins"),
+                Rule::group("https://iam.example.org/", "/admins").of(["SITE-A"]),
+                Rule { issuer: Some("https://iam.example.org/".into()), ..Rule::default() },
+            ],
+            site_administrators: vec![
+                Rule::email("ada@example.org"),
+                Rule::email("ada@example.org").of(["SITE-A"]),
+            ],
+            feeders: vec![Rule::email("ada@example.org"), Rule::email("ada@example.org").of(["SITE-A"])],
+            readers: vec![
+                Rule::email("ada@example.org").of(["SITE-A"]),
+                Rule { issuer: Some("https://iam.example.org/".into()), ..Rule::default() },
+            ],
             leeway_seconds: 301,
             token_bytes: 0,
             userinfo_seconds: 61,
@@ -391,6 +484,10 @@ mod tests {
                 "issuers[1].algorithms",
                 "issuers[1].audiences",
                 "administrators[0].issuer",
+                "administrators[1].providers",
+                "administrators[2]",
+                "site_administrators[0].providers",
+                "readers[0].providers",
                 "leeway_seconds",
                 "token_bytes",
                 "userinfo_seconds",

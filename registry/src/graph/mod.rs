@@ -8,6 +8,7 @@ pub mod diff;
 pub mod digest;
 pub mod expand;
 mod faults;
+pub mod hold;
 pub mod ids;
 pub mod plan;
 pub mod select;

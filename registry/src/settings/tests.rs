@@ -111,14 +111,15 @@ fn every_fault_says_where_what_and_what_is_allowed() {
             "auth:\n  isuers: []\n",
             &[],
             "FILE: auth.isuers: 'isuers' is not a known key; did you mean 'issuers'? Known: issuers, \
-             administrators, anonymous_reads, issuers_required_at_start, leeway_seconds, token_bytes, \
+             administrators, site_administrators, feeders, readers, anonymous_reads, issuers_required_at_start, leeway_seconds, token_bytes, \
              token_cache_entries, userinfo_seconds, keys, policy.",
         ),
         (
             "auth:\n  issuers:\n    - issuer: https://a.example.org\n      audience: x\n",
             &[],
-            "FILE: auth.issuers[0].audience: 'audience' is not a known key; did you mean 'audiences'? Known: \
-             issuer, audiences, algorithms, group_claims, trust_email, at_jwt_only.",
+            "FILE: auth.issuers[0].audience: 'audience' is not a known key; did you mean 'audiences'? Known: issuer, \
+             profile, audiences, algorithms, group_claims, entitlement_claims, role_claims, email_claim, \
+             email_verified_claim, trust_email, at_jwt_only.",
         ),
         (
             "",
@@ -204,7 +205,8 @@ fn every_fault_says_where_what_and_what_is_allowed() {
         (
             "auth:\n  administrators:\n    - group: /admins\n",
             &[],
-            "FILE: auth.administrators[0]: a rule by subject or group needs the issuer that it is about.",
+            "FILE: auth.administrators[0]: a rule by subject, group, entitlement or role needs the issuer that it is \
+             about.",
         ),
         (
             "auth:\n  anonymous_reads: maybe\n",

@@ -60,7 +60,7 @@ async fn look_alikes() {
         ("ren\u{e9}\u{200d}", "/CAF\u{c9}", false),
     ] {
         let known = setup.ask(&setup.issuer.token_with(subject, json!({"groups": [group]}))).await.unwrap();
-        assert_eq!(known.role == Role::Administrator, administrator, "{subject:?} {group:?}");
+        assert_eq!(known.role() == Role::Administrator, administrator, "{subject:?} {group:?}");
     }
 }
 

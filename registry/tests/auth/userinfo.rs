@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use registry::auth::{AuthError, Identity, Role, require};
+use registry::auth::{Access, AuthError, Identity, Reach, Role, require};
 use serde_json::{Value, json};
 
 use super::Setup;
@@ -20,7 +20,7 @@ async fn email_and_groups_are_asked_for_once() {
     let token = setup.issuer.token("ada");
     for _ in 0..10 {
         let known = setup.ask(&token).await.unwrap();
-        assert_eq!(known.role, Role::Administrator);
+        assert_eq!(known.role(), Role::Administrator);
         assert_eq!(known.email.as_ref().unwrap().as_str(), "admin@example.org");
         assert!(known.groups.contains("/users"));
     }
@@ -33,7 +33,7 @@ async fn many_requests_with_one_token_ask_once() {
     setup.issuer.set_userinfo(admin("ada"));
     let token = setup.issuer.token("ada");
     for answer in join_all((0..40).map(|_| setup.ask(&token))).await {
-        assert_eq!(answer.unwrap().role, Role::Administrator);
+        assert_eq!(answer.unwrap().role(), Role::Administrator);
     }
     assert_eq!(setup.issuer.hits(USERINFO), 1);
 }
@@ -43,12 +43,12 @@ async fn reads_do_not_ask() {
     let setup = Setup::new().await;
     setup.issuer.set_userinfo(admin("ada"));
     let header = format!("Bearer {}", setup.issuer.token("ada"));
-    for needed in [Role::Anonymous, Role::Reader] {
+    for needed in [Access::Public, Access::Private] {
         let identity = setup.authenticator.authenticate_for(Some(&header), needed).await.unwrap();
         assert_eq!(identity.role(), Role::Reader);
     }
     assert_eq!(setup.issuer.hits(USERINFO), 0);
-    let identity = setup.authenticator.authenticate_for(Some(&header), Role::Administrator).await.unwrap();
+    let identity = setup.authenticator.authenticate_for(Some(&header), Access::Federation).await.unwrap();
     assert_eq!(identity.role(), Role::Administrator);
     assert_eq!(setup.issuer.hits(USERINFO), 1);
 }
@@ -78,12 +78,12 @@ async fn a_minute_later_it_is_asked_again() {
     let setup = Setup::new().await;
     setup.issuer.set_userinfo(admin("ada"));
     let token = setup.issuer.token("ada");
-    assert_eq!(setup.ask(&token).await.unwrap().role, Role::Administrator);
+    assert_eq!(setup.ask(&token).await.unwrap().role(), Role::Administrator);
     setup.issuer.set_userinfo(json!({"sub": "ada", "email": "ada@example.org", "email_verified": true}));
     setup.clock.advance(59);
-    assert_eq!(setup.ask(&token).await.unwrap().role, Role::Administrator);
+    assert_eq!(setup.ask(&token).await.unwrap().role(), Role::Administrator);
     setup.clock.advance(1);
-    assert_eq!(setup.ask(&token).await.unwrap().role, Role::Reader);
+    assert_eq!(setup.ask(&token).await.unwrap().role(), Role::Reader);
     assert_eq!(setup.issuer.hits(USERINFO), 2);
 }
 
@@ -120,7 +120,7 @@ async fn answers_that_must_not_be_used() {
         let setup = Setup::new().await;
         setup.issuer.reply(USERINFO, reply);
         let known = setup.ask(&setup.issuer.token("ada")).await.unwrap();
-        let refused = require(&Identity::Known(known), Role::Administrator).unwrap_err();
+        let refused = require(&Identity::Known(known), Access::Federation).unwrap_err();
         assert_eq!(refused.status(), 403);
         assert_eq!(setup.issuer.hits(USERINFO), 1);
     }
@@ -134,16 +134,16 @@ async fn an_issuer_that_does_not_answer_leaves_it_undecided() {
         let token = setup.issuer.token("ada");
         for _ in 0..5 {
             let identity = Identity::Known(setup.ask(&token).await.unwrap());
-            assert_eq!(require(&identity, Role::Reader), Ok(()));
-            let undecided = AuthError::Undecided { needed: Role::Administrator, retry_after_seconds: 5 };
-            assert_eq!(require(&identity, Role::Administrator), Err(undecided));
+            assert_eq!(require(&identity, Access::Private), Ok(Reach::Everywhere));
+            let undecided = AuthError::Undecided { needed: Access::Federation, retry_after_seconds: 5 };
+            assert_eq!(require(&identity, Access::Federation), Err(undecided));
             assert_eq!(undecided.status(), 503);
         }
         assert_eq!(setup.issuer.hits(USERINFO), 1);
         setup.issuer.behave();
         setup.issuer.set_userinfo(admin("ada"));
         setup.clock.advance(5);
-        assert_eq!(setup.ask(&token).await.unwrap().role, Role::Administrator);
+        assert_eq!(setup.ask(&token).await.unwrap().role(), Role::Administrator);
     }
 }
 
@@ -156,7 +156,7 @@ async fn addresses_that_may_not_be_asked_mean_nobody_is_asked() {
     });
     setup.issuer.reply(super::issuer::DISCOVERY, Reply::Json(discovery));
     let known = setup.ask(&setup.issuer.token("ada")).await.unwrap();
-    assert_eq!((known.role, known.undecided_for_seconds), (Role::Reader, None));
+    assert_eq!((known.role(), known.undecided_for_seconds), (Role::Reader, None));
 }
 
 /// A caller who goes away while userinfo is asked leaves nothing half done.
@@ -174,5 +174,5 @@ async fn callers_who_go_away() {
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
     setup.issuer.behave();
-    assert_eq!(setup.ask(&token).await.unwrap().role, Role::Administrator);
+    assert_eq!(setup.ask(&token).await.unwrap().role(), Role::Administrator);
 }

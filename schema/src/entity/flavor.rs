@@ -31,6 +31,7 @@ pub const FLAVOR: Entity = Entity {
     ]],
     keys: &[&["uuid"]],
     scope: Scope::Parent("service"),
+    held_by: &["service"],
     projects: Projects::Sharing,
     extended: &[branch("projects"), branch("service").with(&[branch("region").with(&[branch("provider")])])],
     rules: &[|get| gpu_needs_number(get, "gpu_model"), |get| gpu_needs_number(get, "gpu_vendor")],

@@ -18,6 +18,7 @@ pub const IDENTITY_PROVIDER: Entity = Entity {
         text("group_claim").required().doc("The claim of its tokens that lists groups."),
     ]],
     keys: &[&["endpoint"]],
+    held_by: &["providers"],
     children: &[many("user_groups", Kind::UserGroup, "user_groups")],
     common: true,
     extended: &[branch("providers").properties(), branch("user_groups")],

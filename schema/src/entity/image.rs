@@ -28,6 +28,7 @@ pub const IMAGE: Entity = Entity {
     ]],
     keys: &[&["uuid"]],
     scope: Scope::Provider,
+    held_by: &["services"],
     projects: Projects::Sharing,
     extended: &[branch("projects"), branch("services").with(&[branch("region").with(&[branch("provider")])])],
     ..Entity::BASE

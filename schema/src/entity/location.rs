@@ -20,6 +20,7 @@ pub const LOCATION: Entity = Entity {
         between("longitude", -180.0, 180.0).unit("degrees").doc("East of Greenwich."),
     ]],
     keys: &[&["site"]],
+    held_by: &["regions"],
     common: true,
     extended: &[branch("regions")],
     ..Entity::BASE

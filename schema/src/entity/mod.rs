@@ -131,6 +131,9 @@ pub struct Entity {
     pub keys: &'static [&'static [&'static str]],
     /// Where the keys are unique.
     pub scope: Scope,
+    /// Names of relations towards the provider that a node belongs to; the first that leads anywhere counts. What
+    /// several providers are reached from belongs to all of them. A provider belongs to itself.
+    pub held_by: &'static [&'static str],
     /// Relations that start here.
     pub relations: &'static [Relation],
     /// What a provider document holds below it.
@@ -158,6 +161,7 @@ impl Entity {
         fields: &[],
         keys: &[],
         scope: Scope::Federation,
+        held_by: &[],
         relations: &[],
         children: &[],
         projects: Projects::No,

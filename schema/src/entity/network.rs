@@ -25,6 +25,7 @@ pub const NETWORK: Entity = Entity {
     ]],
     keys: &[&["uuid"]],
     scope: Scope::Parent("service"),
+    held_by: &["service"],
     projects: Projects::Sharing,
     extended: &[branch("projects"), branch("service").with(&[branch("region").with(&[branch("provider")])])],
     ..Entity::BASE

@@ -20,6 +20,7 @@ pub const PROJECT: Entity = Entity {
     ]],
     keys: &[&["uuid"], &["name"]],
     scope: Scope::Parent("provider"),
+    held_by: &["provider"],
     relations: &[
         Relation::has_many(
             "USE_SERVICE_WITH",

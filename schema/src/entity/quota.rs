@@ -16,6 +16,7 @@ const QUOTA: Entity = Entity {
     family: Some("Quota"),
     projects: Projects::One,
     scope: Scope::Parent("service"),
+    held_by: &["service", "project"],
     extended: &[branch("project"), SERVICE],
     ..Entity::BASE
 };
@@ -122,6 +123,7 @@ pub const STORAGE_CLASS: Entity = Entity {
         limit("storage").unit("GiB").doc("Storage that all claims together request."),
     ]],
     scope: Scope::Parent("storage_class"),
+    held_by: &["storage_class", "project"],
     relations: &[Relation::has_one(
         "APPLIES_TO",
         "storage_class",

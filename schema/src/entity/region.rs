@@ -23,6 +23,7 @@ pub const REGION: Entity = Entity {
     ]],
     keys: &[&["name"]],
     scope: Scope::Parent("provider"),
+    held_by: &["provider"],
     relations: &[
         Relation::has_one("LOCATED_AT", "location", &[Kind::Location], "regions", Cascade::No),
         Relation::has_many(

@@ -17,6 +17,7 @@ const SERVICE: Entity = Entity {
     family: Some("Service"),
     keys: &[&["endpoint"]],
     scope: Scope::Parent("region"),
+    held_by: &["region"],
     ..Entity::BASE
 };
 

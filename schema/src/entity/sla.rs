@@ -22,6 +22,7 @@ pub const SLA: Entity = Entity {
         date("end_date").doc("The last day."),
     ]],
     keys: &[&["doc_uuid"]],
+    held_by: &["projects"],
     relations: &[Relation {
         inverse_many: false,
         ..Relation::has_many("REFER_TO", "projects", &[Kind::Project], "sla", Cascade::Source)

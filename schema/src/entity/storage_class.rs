@@ -20,6 +20,7 @@ pub const STORAGE_CLASS: Entity = Entity {
     ]],
     keys: &[&["name"]],
     scope: Scope::Parent("service"),
+    held_by: &["service"],
     children: &[many("quotas", Kind::StorageClassQuota, "quotas")],
     v1: false,
     extended: &[

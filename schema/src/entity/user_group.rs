@@ -19,6 +19,7 @@ pub const USER_GROUP: Entity = Entity {
     ]],
     keys: &[&["name"]],
     scope: Scope::Parent("identity_provider"),
+    held_by: &["slas", "identity_provider"],
     relations: &[
         Relation::has_one(
             "BELONG_TO",

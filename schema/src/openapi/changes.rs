@@ -3,10 +3,10 @@
 use super::{
     names,
     parts::{Named, Part, list, named, text, word},
-    paths::{bearer, parameter, query, uid},
+    paths::{parameter, query, secured, uid},
     responses::{self, error, header, unchanged, with},
 };
-use crate::schema::EntityInfo;
+use crate::{access, schema::EntityInfo};
 use utoipa::openapi::{
     Content, KnownFormat, ObjectBuilder, SchemaFormat,
     path::{Operation, OperationBuilder, ParameterIn},
@@ -102,7 +102,8 @@ pub(super) fn all() -> Operation {
     let last = "For streams: the `id` of the last event that was received; goes before `after`.";
     let page = with("A page of changes, or the stream of them.", named("Changes"));
     let page = page.content("text/event-stream", Content::new(Some(text("Server-sent events.").build())));
-    reading(operation.summary(Some("List or follow changes")).description(Some(doc)))
+    let operation = operation.summary(Some("List or follow changes")).description(Some(doc));
+    reading(access::Operation::Changes, operation)
         .parameter(parameter(ParameterIn::Header, "Last-Event-ID", text("").build().into(), last))
         .response("200", page.header("ETag", header("The state of the graph.")))
         .build()
@@ -116,26 +117,24 @@ pub(super) fn of_one(entity: &EntityInfo) -> Operation {
         .summary(Some(format!("What changed one {} and its relations", entity.decl.name)))
         .description(Some("Administrators only. Also of one that was deleted, as long as the log has it."));
     let page = with("A page of changes.", named("Changes"));
-    reading(operation)
+    reading(access::Operation::History(entity.kind), operation)
         .parameter(uid(entity))
         .response("200", page.header("ETag", header("The state of the graph.")))
         .response("404", error("Neither the graph nor the log has this uid."))
         .build()
 }
 
-fn reading(operation: OperationBuilder) -> OperationBuilder {
+fn reading(of: access::Operation, operation: OperationBuilder) -> OperationBuilder {
     let known = "An ETag of an earlier answer: 304 while the graph is still in that state.";
     let bounded = |least: f64| ObjectBuilder::new().schema_type(JsonType::Integer).minimum(Some(least));
     let limit = bounded(1.0).maximum(Some(1000.0)).default(Some(100.into())).build().into();
     let gone = "The changes after this revision are not kept: read everything anew, then ask after the last revision.";
     let when = header("After how many seconds to try again.");
-    responses::common(operation)
-        .securities(Some([bearer()]))
+    responses::common(secured(operation, of.needs()))
         .parameter(query("after", bounded(0.0).build().into(), "Only changes after this revision."))
         .parameter(query("limit", limit, "At most so many; fewer where they are large."))
         .parameter(parameter(ParameterIn::Header, "If-None-Match", text("").build().into(), known))
         .response("304", unchanged("The graph is still in the state that `If-None-Match` names."))
-        .response("403", error("The caller is known but is no administrator."))
         .response("410", with(gone, named("ChangesGone")))
         .response(
             "503",

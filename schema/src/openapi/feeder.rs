@@ -312,7 +312,7 @@ fn operation(id: &str, tag: usize, summary: &str) -> OperationBuilder {
 }
 
 fn reading(id: &str, tag: usize, summary: &str) -> OperationBuilder {
-    operation(id, tag, summary).response("403", error("The caller is known but may not."))
+    operation(id, tag, summary)
 }
 
 fn writing(id: &str, summary: &str) -> OperationBuilder {

@@ -12,6 +12,7 @@ mod parts;
 mod paths;
 mod responses;
 mod v3_0;
+mod whoami;
 
 pub use v3_0::to_3_0;
 
@@ -70,7 +71,7 @@ fn build(schema: &Schema, base_path: &str) -> OpenApi {
     OpenApiBuilder::new()
         .info(info.build())
         .servers(Some([server.build()]))
-        .tags(Some(schema.entities.iter().map(tag).chain([log]).chain(feeder)))
+        .tags(Some(schema.entities.iter().map(tag).chain([log, whoami::tag()]).chain(feeder)))
         .paths(paths::all(schema))
         .components(Some(components.build()))
         .build()

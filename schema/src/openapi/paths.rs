@@ -4,9 +4,11 @@ use super::{
     changes, example, feeder, names,
     parts::{self, Part, list, named, text},
     responses::{self, entities, error, gone, header, unchanged},
+    whoami,
 };
 use crate::{
     Kind,
+    access::{Access, Operation},
     field::{Field, Type},
     filter,
     schema::{EntityInfo, Schema},
@@ -15,7 +17,7 @@ use crate::{
 use serde_json::Value as Json;
 use utoipa::openapi::{
     Content, HttpMethod, ObjectBuilder, PathItem, Paths, PathsBuilder, Required, SecurityRequirement,
-    path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
+    path::{Operation as Described, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
     schema::Type as JsonType,
 };
@@ -37,44 +39,70 @@ pub(super) fn all(schema: &Schema) -> Paths {
         let history = PathItem::new(HttpMethod::Get, changes::of_one(entity));
         paths = paths.path(path, all).path(one.clone(), single).path(format!("{one}/history"), history);
     }
-    let paths = paths.path("/changes", PathItem::new(HttpMethod::Get, changes::all()));
+    let paths = paths
+        .path("/changes", PathItem::new(HttpMethod::Get, changes::all()))
+        .path("/whoami", PathItem::new(HttpMethod::Get, whoami::operation()));
     feeder::paths(paths).build()
 }
 
 const KNOWN: &str =
     "The X-Revision or ETag of an earlier answer, of whichever replica: this one answers once it is as new.";
 
-fn operation(entity: &EntityInfo, verb: &str, all: bool, summary: &str) -> OperationBuilder {
+fn operation(of: Access, entity: &EntityInfo, verb: &str, all: bool, summary: &str) -> OperationBuilder {
     let operation = OperationBuilder::new()
         .operation_id(Some(names::operation(verb, entity, all)))
         .tag(entity.decl.path)
         .summary(Some(summary))
         .parameter(parameter(ParameterIn::Header, "X-Min-Revision", text("").build().into(), KNOWN));
-    responses::common(operation)
+    responses::common(guarded(operation, of))
 }
 
-/// Anonymous callers are answered too.
-fn reading(entity: &EntityInfo, verb: &str, all: bool, summary: &str) -> OperationBuilder {
+/// Says who may: anonymous callers too, or which roles.
+pub(super) fn guarded(operation: OperationBuilder, needs: Access) -> OperationBuilder {
+    match needs {
+        Access::Public => secured(operation, needs),
+        _ => secured(operation, needs).description(Some(format!("Needs the role {}.", needs.roles()))),
+    }
+}
+
+/// The same, for operations that describe themselves.
+pub(super) fn secured(operation: OperationBuilder, needs: Access) -> OperationBuilder {
+    match needs {
+        Access::Public => operation.securities(Some([SecurityRequirement::default(), bearer()])),
+        _ => operation.securities(Some([bearer()])),
+    }
+}
+
+fn reading(of: Operation, entity: &EntityInfo, verb: &str, all: bool, summary: &str) -> OperationBuilder {
     let known = "An ETag of an earlier answer: 304 while the graph is still in that state.";
-    operation(entity, verb, all, summary)
-        .securities(Some([SecurityRequirement::default(), bearer()]))
+    operation(of.needs(), entity, verb, all, summary)
         .parameter(parameter(ParameterIn::Header, "If-None-Match", text("").build().into(), known))
         .response("304", unchanged("The graph is still in the state that `If-None-Match` names."))
 }
 
-fn writing(entity: &EntityInfo, verb: &str, summary: &str) -> OperationBuilder {
+fn writing(of: Operation, entity: &EntityInfo, verb: &str, summary: &str) -> OperationBuilder {
     let known = "An ETag of an earlier answer: 412 when the graph is no longer in that state.";
-    responses::of_writes(operation(entity, verb, false, summary))
-        .securities(Some([bearer()]))
-        .parameter(parameter(ParameterIn::Header, "If-Match", text("").build().into(), known))
+    responses::of_writes(operation(of.needs(), entity, verb, false, summary)).parameter(parameter(
+        ParameterIn::Header,
+        "If-Match",
+        text("").build().into(),
+        known,
+    ))
 }
 
 /// Writes with a body.
-fn saying(entity: &EntityInfo, verb: &str, summary: &str, shape: &str, example: Json) -> OperationBuilder {
+fn saying(
+    of: Operation,
+    entity: &EntityInfo,
+    verb: &str,
+    summary: &str,
+    shape: &str,
+    example: Json,
+) -> OperationBuilder {
     let mut content = Content::new(Some(named(shape)));
     content.example = Some(example);
     let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
-    responses::of_bodies(writing(entity, verb, summary)).request_body(Some(body.build()))
+    responses::of_bodies(writing(of, entity, verb, summary)).request_body(Some(body.build()))
 }
 
 pub(super) fn bearer() -> SecurityRequirement {
@@ -82,10 +110,10 @@ pub(super) fn bearer() -> SecurityRequirement {
     SecurityRequirement::new("HTTPBearer", scopes)
 }
 
-fn list_all(schema: &Schema, entity: &EntityInfo) -> Operation {
+fn list_all(schema: &Schema, entity: &EntityInfo) -> Described {
     let summary = format!("List {}", entity.decl.path.replace('_', " "));
     let shape = list(named(&names::any(entity)));
-    let mut operation = reading(entity, "list", true, &summary)
+    let mut operation = reading(Operation::List(entity.kind), entity, "list", true, &summary)
         .response("200", entities("The entities that pass all filters, all in the same shape.", shape));
     for (name, doc) in special(entity.kind) {
         let provider = schema.entity(Kind::Provider);
@@ -141,8 +169,9 @@ fn meaning(field: &Field, suffix: &str) -> String {
     format!("Only with {} {test}.", field.name)
 }
 
-fn get(entity: &EntityInfo) -> Operation {
-    let mut operation = reading(entity, "get", false, &format!("Get one {}", entity.decl.name))
+fn get(entity: &EntityInfo) -> Described {
+    let summary = format!("Get one {}", entity.decl.name);
+    let mut operation = reading(Operation::Get(entity.kind), entity, "get", false, &summary)
         .parameter(uid(entity))
         .response("200", entities("The entity.", named(&names::any(entity))))
         .response("404", error("No entity has this uid."));
@@ -152,10 +181,10 @@ fn get(entity: &EntityInfo) -> Operation {
     operation.build()
 }
 
-fn patch(entity: &EntityInfo) -> Operation {
+fn patch(entity: &EntityInfo) -> Described {
     let shape = named(&names::plain(entity, Audience::Private));
     let summary = format!("Set attributes of one {}", entity.decl.name);
-    saying(entity, "patch", &summary, &names::patch(entity), example::patch())
+    saying(Operation::Patch(entity.kind), entity, "patch", &summary, &names::patch(entity), example::patch())
         .parameter(uid(entity))
         .response("200", entities("The entity as it is now.", shape))
         .response("304", unchanged("It was so already."))
@@ -163,17 +192,19 @@ fn patch(entity: &EntityInfo) -> Operation {
         .build()
 }
 
-fn delete(entity: &EntityInfo) -> Operation {
-    writing(entity, "delete", &format!("Delete one {} and what goes with it", entity.decl.name))
+fn delete(entity: &EntityInfo) -> Described {
+    let summary = format!("Delete one {} and what goes with it", entity.decl.name);
+    writing(Operation::Delete(entity.kind), entity, "delete", &summary)
         .parameter(uid(entity))
         .response("204", gone("It is not there any more, or never was."))
         .build()
 }
 
-fn create(schema: &Schema, entity: &EntityInfo) -> Operation {
+fn create(schema: &Schema, entity: &EntityInfo) -> Described {
     let shape = named(&names::extended(entity, Audience::Private));
     let created = entities("The provider.", shape).header("Location", header("Its path."));
     saying(
+        Operation::Create,
         entity,
         "create",
         "Add a provider with all below it",
@@ -184,9 +215,10 @@ fn create(schema: &Schema, entity: &EntityInfo) -> Operation {
     .build()
 }
 
-fn replace(schema: &Schema, entity: &EntityInfo) -> Operation {
+fn replace(schema: &Schema, entity: &EntityInfo) -> Described {
     let shape = named(&names::extended(entity, Audience::Private));
     saying(
+        Operation::Replace,
         entity,
         "replace",
         "Make a provider equal to a document",

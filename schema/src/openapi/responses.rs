@@ -37,9 +37,11 @@ pub(super) fn add(shapes: &mut Named) {
 /// What every operation can answer.
 pub(super) fn common(operation: OperationBuilder) -> OperationBuilder {
     let token = "The token is missing, expired or not valid.";
-    let who = header("Which of these, as RFC 6750 says it.");
+    let which = || header("Which of these, as RFC 6750 says it.");
+    let role = "The token is good, but a role is missing; `detail` says which.";
     operation
-        .response("401", error(token).header("WWW-Authenticate", who))
+        .response("401", error(token).header("WWW-Authenticate", which()))
+        .response("403", error(role).header("WWW-Authenticate", which()))
         .response("412", error("`X-Min-Revision` names a revision of data that was replaced since."))
         .response("422", with("Parameters or body break rules.", named("ValidationErrors")))
         .response(
@@ -51,7 +53,6 @@ pub(super) fn common(operation: OperationBuilder) -> OperationBuilder {
 /// What every write can answer besides.
 pub(super) fn of_writes(operation: OperationBuilder) -> OperationBuilder {
     operation
-        .response("403", error("The caller is known but is no administrator."))
         .response("412", error("The graph is no longer in the state that `If-Match` names."))
         .response("503", later("The store cannot commit now. `detail` says whether nothing was written, or whether that is not known."))
 }

@@ -33,10 +33,10 @@ const PAGE: usize = 1 << 20;
 /// The change log, for administrators.
 pub(super) async fn changes(
     State(app): State<Shared>,
+    caller: Caller,
     headers: HeaderMap,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {
-    let caller = Caller::administrator(&app, &headers).await?;
     let asked = Asked::read(uri.query())?;
     if follow::is_wanted(&headers) {
         return follow::follow(&app, &caller, &headers, asked.after).await;
@@ -53,7 +53,6 @@ pub(super) async fn history(
     headers: HeaderMap,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {
-    Caller::administrator(&app, &headers).await?;
     let asked = Asked::read(uri.query())?;
     let unknown = find(&app.federation.snapshot(), kind, &asked_uid).err();
     let Ok(uid) = asked_uid.parse::<Uid>() else { return Err(unknown.unwrap_or(ApiError::NoSuchPath)) };

@@ -1,8 +1,8 @@
 //! `/feeder/lease`
 
 use super::{
-    super::{ApiError, Shared, body::from},
-    feeder, shaped,
+    super::{ApiError, Shared, body, caller::Caller},
+    shaped,
 };
 use crate::{
     graph::change::ChangeSet,
@@ -11,7 +11,6 @@ use crate::{
 use axum::{
     Json,
     extract::{Request, State},
-    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use schema::Fault;
@@ -19,9 +18,10 @@ use schema::Fault;
 /// Gives the lease, or lets who has it keep it longer.
 pub(in super::super) async fn take(
     State(app): State<Shared>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (caller, json, _) = from(&app, request, feeder).await?;
+    let (json, _) = body::json(&app, request).await?;
     let ask: Ask = shaped(json)?;
     if !SECONDS.contains(&ask.seconds) || ask.holder.is_empty() || ask.holder.len() > 200 {
         let msg = format!(
@@ -45,11 +45,7 @@ pub(in super::super) async fn take(
 }
 
 /// Who has it.
-pub(in super::super) async fn get(
-    State(app): State<Shared>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    feeder(&app, &headers).await?;
+pub(in super::super) async fn get(State(app): State<Shared>) -> Result<Response, ApiError> {
     let lease = Lease::of(&app.federation.snapshot().notes);
     Ok(Json(lease).into_response())
 }

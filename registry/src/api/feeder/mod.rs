@@ -6,37 +6,39 @@ mod lease;
 mod provider;
 mod runs;
 
-use super::{ApiError, Shared, caller::Caller, query::pairs};
+use super::{ApiError, Shared, offer, query::pairs};
 use crate::sync::lease::Refused;
-use axum::{
-    Router,
-    http::HeaderMap,
-    routing::{get, post, put},
-};
-use schema::Fault;
+use axum::routing::{MethodRouter, delete, get, post, put};
+use schema::{Fault, Operation};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-/// All of them, below the base path.
-pub(super) fn routes() -> Router<Shared> {
-    let mut routes = Router::new();
-    for slash in ["", "/"] {
-        let at = |path: &str| format!("{path}{slash}");
-        routes = routes
-            .route(&at("/feeder/providers"), put(provider::reconcile))
-            .route(&at("/feeder/providers/{uid}"), axum::routing::delete(provider::remove))
-            .route(&at("/feeder/lease"), put(lease::take).get(lease::get))
-            .route(&at("/feeder/runs"), post(runs::ask).get(runs::list))
-            .route(&at("/feeder/runs/{id}"), put(runs::record).get(runs::get))
-            .route(&at("/freshness"), get(freshness::all))
-            .route(&at("/providers/{uid}/freshness"), get(freshness::one));
-    }
-    routes
-}
-
-/// Who may do the feeder's work. The one place that says so.
-async fn feeder(app: &Shared, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    Caller::administrator(app, headers).await
+/// All of them, below the base path, each method behind its gate.
+pub(super) fn routes(
+    gate: &dyn Fn(Operation, MethodRouter<Shared>) -> MethodRouter<Shared>,
+) -> [(&'static str, MethodRouter<Shared>); 8] {
+    [
+        ("/feeder/providers", gate(Operation::Reconcile, put(provider::reconcile))),
+        ("/feeder/providers/{uid}", gate(Operation::Remove, delete(provider::remove))),
+        (
+            "/feeder/lease",
+            gate(Operation::TakeLease, put(lease::take)).merge(gate(Operation::GetLease, get(lease::get))),
+        ),
+        (
+            "/feeder/runs",
+            gate(Operation::AskRun, post(runs::ask)).merge(gate(Operation::ListRuns, get(runs::list))),
+        ),
+        (
+            "/feeder/runs/{id}",
+            gate(Operation::RecordRun, put(runs::record)).merge(gate(Operation::GetRun, get(runs::get))),
+        ),
+        ("/freshness", gate(Operation::Freshness, get(freshness::all))),
+        ("/providers/{uid}/freshness", gate(Operation::ProviderFreshness, get(freshness::one))),
+        (
+            "/providers/{uid}/offer",
+            gate(Operation::GetOffer, get(offer::get)).merge(gate(Operation::PutOffer, put(offer::put))),
+        ),
+    ]
 }
 
 /// Query parameters: each once, none unknown.

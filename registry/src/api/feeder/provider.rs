@@ -3,10 +3,11 @@
 use super::{
     super::{
         ApiError, Shared,
-        body::{from, still_as_known},
+        body::{self, still_as_known},
+        caller::Caller,
         get::{AskedUid, find},
     },
-    Asked, feeder, shaped,
+    Asked, shaped,
 };
 use crate::{
     graph::change::ChangeSet,
@@ -75,9 +76,10 @@ impl How {
 pub(in super::super) async fn reconcile(
     State(app): State<Shared>,
     OriginalUri(uri): OriginalUri,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (caller, json, headers) = from(&app, request, feeder).await?;
+    let (json, headers) = body::json(&app, request).await?;
     let how = How::of(uri.query())?;
     let sent: Sent = shaped(json)?;
     let reading = document::Reading { lenient: app.options.lenient_documents };
@@ -101,6 +103,8 @@ pub(in super::super) async fn reconcile(
             let projects: Vec<String> = projects.map(uuid).collect();
             let document = document::partial(graph.schema, &sent.document, reading, &projects, &unread)?;
             let (done, changes) = provider::reconcile(snapshot, &sent, document, fresh)?;
+            stored.map_or(Ok(()), |id| caller.may_touch(graph, id))?;
+            caller.may_make(graph, &changes)?;
             how.settle(done, changes)
         })
         .await?;
@@ -114,9 +118,9 @@ pub(in super::super) async fn remove(
     State(app): State<Shared>,
     AskedUid(uid): AskedUid,
     OriginalUri(uri): OriginalUri,
+    caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let caller = feeder(&app, &headers).await?;
     let how = How::of(uri.query())?;
     let author = caller.author(format!("DELETE feeder/providers {uid}"));
     let written = app
@@ -127,6 +131,7 @@ pub(in super::super) async fn remove(
             let Ok(id) = find(snapshot, Kind::Provider, &uid) else {
                 return Ok((None, ChangeSet::default()));
             };
+            caller.may_touch(&snapshot.graph, id)?;
             let (done, changes) = provider::remove(snapshot, id)?;
             let (done, changes) = how.settle(done, changes)?;
             Ok::<_, ApiError>((Some(done), changes))

@@ -1,12 +1,8 @@
 //! `/feeder/runs`
 
 use super::{
-    super::{
-        ApiError, Shared,
-        body::{from, from_or_nothing},
-        get::AskedUid,
-    },
-    Asked, feeder, shaped,
+    super::{ApiError, Shared, body, caller::Caller, get::AskedUid},
+    Asked, shaped,
 };
 use crate::{
     federation::Snapshot,
@@ -21,16 +17,19 @@ use crate::{
 use axum::{
     Json,
     extract::{OriginalUri, Request, State},
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use schema::Fault;
 use serde_json::json;
 
 /// Asks for a run: the feeder makes it as soon as it looks.
-pub(in super::super) async fn ask(State(app): State<Shared>, request: Request) -> Result<Response, ApiError> {
-    let (caller, json, _) = from_or_nothing(&app, request, feeder).await?;
-    let ask: Ask = shaped(json)?;
+pub(in super::super) async fn ask(
+    State(app): State<Shared>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let ask: Ask = shaped(body::json_or_nothing(&app, request).await?)?;
     let now = app.federation.now();
     let author = caller.author("POST feeder/runs".to_owned());
     let by = author.who.clone();
@@ -55,9 +54,7 @@ pub(in super::super) async fn ask(State(app): State<Shared>, request: Request) -
 pub(in super::super) async fn list(
     State(app): State<Shared>,
     OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    feeder(&app, &headers).await?;
     let limit = Asked::of(uri.query(), &["limit"])?.number("limit")?;
     let limit = limit.map_or(runs::KEPT, |limit| usize::try_from(limit).unwrap_or(runs::KEPT));
     let snapshot = app.federation.snapshot();
@@ -69,9 +66,7 @@ pub(in super::super) async fn list(
 pub(in super::super) async fn get(
     State(app): State<Shared>,
     AskedUid(id): AskedUid,
-    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    feeder(&app, &headers).await?;
     let record = runs::record(&app.federation.snapshot().notes, &id);
     record.map(|record| Json(record).into_response()).ok_or(ApiError::NotFound { kind: "run", uid: id })
 }
@@ -81,9 +76,10 @@ pub(in super::super) async fn record(
     State(app): State<Shared>,
     AskedUid(id): AskedUid,
     OriginalUri(uri): OriginalUri,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (caller, json, _) = from(&app, request, feeder).await?;
+    let (json, _) = body::json(&app, request).await?;
     if !runs::is_id(&id) {
         let loc = vec!["path".into(), "id".into()];
         let msg = "the id of a run has 8 to 64 letters, digits and dashes".to_owned();
@@ -99,6 +95,10 @@ pub(in super::super) async fn record(
     app.federation
         .write(author, move |snapshot, _| {
             let lease = Lease::check(&snapshot.notes, fence)?;
+            for told in &record.providers {
+                let id = provider::find(&snapshot.graph, &told.name, &told.kind);
+                id.map_or(Ok(()), |id| caller.may_touch(&snapshot.graph, id))?;
+            }
             let mut notes = record.notes(&id, &snapshot.notes);
             notes.push(lease.released(now).note());
             notes.extend(freshness(snapshot, &record));

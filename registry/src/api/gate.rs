@@ -1,0 +1,40 @@
+//! Before every operation: who asks, and may they. No handler can be reached with a caller but through here.
+
+use super::{ApiError, App, Shared, body, caller::Caller};
+use axum::{
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::MethodRouter,
+};
+use schema::Operation;
+use std::sync::Arc;
+
+/// A handler behind the gate of its operation.
+pub(super) fn gated(
+    app: &Shared,
+    operation: Operation,
+    handler: MethodRouter<Shared>,
+) -> MethodRouter<Shared> {
+    handler.layer(middleware::from_fn_with_state((Arc::clone(app), operation), pass))
+}
+
+async fn pass(
+    State((app, operation)): State<(Shared, Operation)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match Caller::of(&app, request.headers(), operation).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err((_, error)) => refuse(&app, request, error).await,
+    }
+}
+
+async fn refuse(app: &App, request: Request, error: ApiError) -> Response {
+    let (parts, body) = request.into_parts();
+    body::discard(app, &parts.headers, body).await;
+    error.into_response()
+}
