@@ -16,6 +16,7 @@ pub mod kubernetes;
 mod lease;
 pub mod limits;
 pub mod merge;
+pub mod messages;
 pub mod observer;
 pub mod offer;
 pub mod openstack;
@@ -51,6 +52,7 @@ pub use crate::schedule::ScheduleError;
 pub use crate::settings::Settings;
 
 use crate::inventory::Inventory;
+use crate::messages::{Beside, MessagesError};
 use crate::order::Order;
 use crate::run::run;
 use crate::state::State;
@@ -67,6 +69,9 @@ pub enum Error {
     /// The schedule.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// The messages.
+    #[error(transparent)]
+    Messages(#[from] MessagesError),
 }
 
 /// Makes one run. Whatever goes wrong with a provider is told in the report ([`Report::failed`]); an error means that
@@ -112,7 +117,17 @@ async fn attempt(
     plan.confirm_removals |= order.confirm_removals;
     plan.order = order.clone();
     let readers = Clouds::new(plan.limits.clone(), plan.requests, &state.commons);
-    let report = run(inventory, registry, &readers, plan, observer, cancel).await?;
+    let messenger = state.messenger(settings)?;
+    let observer = match &messenger {
+        Some(messenger) => {
+            Arc::new(Beside { messenger: Arc::clone(messenger), observer }) as Arc<dyn Observer>
+        }
+        None => observer,
+    };
+    let mut report = run(inventory, registry, &readers, plan, observer, cancel).await?;
+    if let Some(messenger) = messenger {
+        report.unsent = messenger.settle().await;
+    }
     state.remember(&report, &order, began);
     Ok(report)
 }

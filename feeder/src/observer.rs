@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use crate::Error;
-use crate::inventory::{ConfigFault, ProviderKey};
+use serde_json::Value;
+
+use crate::inventory::{ConfigFault, Provider, ProviderKey};
 use crate::merge::Counts;
+use crate::reading::Reading;
 use crate::report::{Outcome, ProviderReport, Report};
 
 /// Something that happened.
@@ -48,7 +51,13 @@ pub enum Event<'a> {
     /// All readings of a provider were united.
     Merged {
         /// Whose.
-        provider: &'a ProviderKey,
+        provider: &'a Provider,
+        /// What its connections read.
+        readings: &'a [Reading],
+        /// What was made of it.
+        document: &'a Value,
+        /// Whether all lists were asked for, not only those that are due.
+        whole: bool,
         /// How much it is.
         counts: Counts,
     },

@@ -120,7 +120,8 @@ impl Observer for Terminal {
                 });
                 self.all(|bar| bar.inc(1));
             }
-            Event::Merged { provider, counts } => {
+            Event::Merged { provider, counts, .. } => {
+                let provider = &provider.key;
                 self.provider(provider, |bar| bar.set_message(format!("sending {}", amounts(*counts))));
             }
             Event::Published { provider, outcome } => {
@@ -186,7 +187,9 @@ impl Observer for Log {
                     tracing::info!(read = far.read, of = far.of, "connections");
                 }
             }
-            Event::Merged { provider, counts } => tracing::debug!(%provider, "sending {}", amounts(*counts)),
+            Event::Merged { provider, counts, .. } => {
+                tracing::debug!(provider = %provider.key, "sending {}", amounts(*counts));
+            }
             Event::Published { provider, outcome } => {
                 tracing::debug!(%provider, %outcome, "the registry answered");
             }

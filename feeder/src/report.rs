@@ -227,6 +227,8 @@ pub struct Report {
     pub kept: Option<String>,
     /// Why the registry has no record of this run.
     pub unrecorded: Option<String>,
+    /// Why messages of this run were not sent.
+    pub unsent: Option<String>,
     /// Whether the run was ended before it was done.
     pub interrupted: bool,
 }
@@ -237,6 +239,7 @@ impl Report {
         self.interrupted
             || self.kept.is_some()
             || self.unrecorded.is_some()
+            || self.unsent.is_some()
             || !self.configuration.is_empty()
             || self
                 .providers
@@ -259,6 +262,7 @@ impl Report {
         if let Some(record) = record.as_object_mut() {
             record.remove("id");
             record.remove("unrecorded");
+            record.remove("unsent");
         }
         for (report, record) in
             self.providers.iter().zip(record["providers"].as_array_mut().into_iter().flatten())
@@ -340,6 +344,9 @@ impl fmt::Display for Report {
         if let Some(unrecorded) = &self.unrecorded {
             writeln!(f, "{unrecorded}")?;
         }
+        if let Some(unsent) = &self.unsent {
+            writeln!(f, "{unsent}")?;
+        }
         let limited = self.providers.iter().filter(|provider| provider.is_limited()).count();
         let verdict = match (self.interrupted, failed, self.configuration.len()) {
             (true, ..) => "interrupted: what was not done stays as it was".to_owned(),
@@ -389,6 +396,7 @@ mod tests {
             requests: vec![],
             holder: "here".to_owned(),
             unrecorded: None,
+            unsent: None,
             started: DateTime::UNIX_EPOCH,
             seconds: 12.3,
             providers: vec![

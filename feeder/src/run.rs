@@ -213,6 +213,7 @@ impl Begun {
             configuration: inventory.faults.iter().map(Problem::from).collect(),
             kept,
             unrecorded: None,
+            unsent: None,
             interrupted,
         }
     }
@@ -236,7 +237,13 @@ async fn one(provider: &Provider, reader: &dyn Reader, shared: &Shared) -> Provi
         .event(&Event::ProviderStarted { provider: &provider.key, connections: provider.connections.len() });
     if let Some(readings) = read(provider, reader, shared).await {
         let merged = merge(provider, &readings);
-        shared.observer.event(&Event::Merged { provider: &provider.key, counts: merged.counts });
+        shared.observer.event(&Event::Merged {
+            provider,
+            readings: &readings,
+            document: &merged.document,
+            whole: !shared.plan.order.asked.contains_key(&provider.key),
+            counts: merged.counts,
+        });
         send(provider, merged, shared, &mut report).await;
         keep_offer(provider, &Offer::of(provider, &readings), shared, &mut report).await;
     }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::inventory::SecretSource;
 use crate::limits::Limits;
+use crate::messages;
 use crate::order::Order;
 use crate::publish::{Registry, RegistryError};
 use crate::run::Plan;
@@ -67,6 +68,8 @@ pub struct Settings {
     pub requests: usize,
     /// Bounds of everything that is done to one provider.
     pub limits: LimitSettings,
+    /// Where messages for the ranker pipeline go; none: nowhere.
+    pub kafka: Option<messages::Settings>,
 }
 
 impl Default for Settings {
@@ -94,6 +97,7 @@ impl Default for Settings {
             connections: 1024,
             requests: 512,
             limits: LimitSettings::default(),
+            kafka: None,
         }
     }
 }

@@ -1,14 +1,15 @@
 //! What a feeder remembers from run to run. A new one starts without and reads everything.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clouds::Commons;
 use crate::inventory::{Inventory, Provider, ProviderKey};
+use crate::messages::{self, MessagesError, Messenger};
 use crate::order::{Order, Trigger};
 use crate::report::{Outcome, Report};
-use crate::settings::Intervals;
+use crate::settings::{Intervals, Settings};
 
 /// The lists that can have an interval of their own.
 pub const LISTS: [&str; 5] = ["flavors", "images", "networks", "quotas", "storage_classes"];
@@ -22,6 +23,8 @@ pub struct State {
     good: Mutex<Vec<Provider>>,
     /// When each list of each provider was last read whole.
     read: Mutex<HashMap<(ProviderKey, &'static str), Instant>>,
+    /// Who sends messages, and by which settings.
+    messenger: Mutex<Option<(messages::Settings, Arc<Messenger>)>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -29,6 +32,18 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl State {
+    /// Who sends the messages of a run: the one of the runs before, unless the settings changed; nobody in a dry run.
+    pub fn messenger(&self, settings: &Settings) -> Result<Option<Arc<Messenger>>, MessagesError> {
+        let Some(wanted) = settings.kafka.as_ref().filter(|_| !settings.dry_run) else { return Ok(None) };
+        let mut known = locked(&self.messenger);
+        if let Some((_, messenger)) = known.as_ref().filter(|(settings, _)| settings == wanted) {
+            return Ok(Some(Arc::clone(messenger)));
+        }
+        let messenger = Arc::new(Messenger::start(wanted)?);
+        *known = Some((wanted.clone(), Arc::clone(&messenger)));
+        Ok(Some(messenger))
+    }
+
     /// The files as they are; where they have faults, with the last good description of what they lost by that.
     pub fn complete(&self, mut inventory: Inventory) -> Inventory {
         let mut good = locked(&self.good);

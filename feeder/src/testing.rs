@@ -108,6 +108,7 @@ pub fn report(keys: &[&crate::inventory::ProviderKey]) -> crate::report::Report 
         configuration: vec![],
         kept: None,
         unrecorded: None,
+        unsent: None,
         interrupted: false,
     }
 }

@@ -364,7 +364,9 @@ impl Observer for Told {
                 format!("{} starts {connections}", provider.name)
             }
             Event::ConnectionRead { provider, done, of, .. } => format!("{} {done}/{of}", provider.name),
-            Event::Merged { provider, counts } => format!("{} merged {}", provider.name, counts.quotas),
+            Event::Merged { provider, counts, .. } => {
+                format!("{} merged {}", provider.key.name, counts.quotas)
+            }
             Event::Published { provider, outcome } => format!("{} {outcome}", provider.name),
             Event::ProviderFinished(report) => format!("{} ends {}", report.key.name, report.outcome),
             Event::RunFinished(report) => format!("end {}", report.providers.len()),
