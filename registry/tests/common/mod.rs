@@ -7,7 +7,7 @@ use registry::{federation::Federation, service::Service, settings::Settings};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value as Json;
 use simulator::{Issuer, IssuerOptions, Subject};
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use store::TestStore;
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +50,13 @@ impl Registry {
         let stop = CancellationToken::new();
         let federation = service.federation();
         let running = tokio::spawn(service.run(stop.clone()));
+        // a registry does not wait for a slow database for ever; a test does, almost
+        let loaded = async {
+            while federation.snapshot().is_nothing() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(2), loaded).await.expect("the graph is not loaded");
         Self {
             url: format!("http://{address}{}", settings.base_path),
             admin: issuer.token(&Subject::new("admin").groups(["admins"])).unwrap(),

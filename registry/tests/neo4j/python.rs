@@ -92,13 +92,17 @@ fn bolt(json: Json) -> BoltType {
 
 /// Writes it all, one statement for each node, as an object mapper does.
 pub async fn write(cypher: &Cypher, graph: &Graph) {
-    for (labels, properties) in nodes(graph).into_values() {
+    let nodes = nodes(graph);
+    let label = |uid: &str| nodes[uid].0[0].clone();
+    for (labels, properties) in nodes.values().cloned() {
         let text = format!("CREATE (n:{}) SET n = $properties", labels.join(":"));
         cypher.rows(query(&text).param("properties", bolt(properties.into()))).await;
     }
     for ((ty, from, to), properties) in relations(graph) {
         let text = format!(
-            "MATCH (a {{uid: $from}}) MATCH (b {{uid: $to}}) CREATE (a)-[r:{ty}]->(b) SET r = $properties"
+            "MATCH (a:{} {{uid: $from}}) MATCH (b:{} {{uid: $to}}) CREATE (a)-[r:{ty}]->(b) SET r = $properties",
+            label(&from),
+            label(&to)
         );
         let query = query(&text).param("from", from).param("to", to);
         cypher.rows(query.param("properties", bolt(properties.into()))).await;
