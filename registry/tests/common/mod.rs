@@ -56,7 +56,7 @@ impl Registry {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_mins(2), loaded).await.expect("the graph is not loaded");
+        tokio::time::timeout(Duration::from_mins(2), loaded).await.unwrap();
         Self {
             url: format!("http://{address}{}", settings.base_path),
             admin: issuer.token(&Subject::new("admin").groups(["admins"])).unwrap(),
