@@ -193,7 +193,7 @@ def creates_and_deletes() -> None:
 def reads_what_changed() -> None:
     page = answer(list_changes.sync_detailed(client=admin, after=0, limit=1), 200, models.Changes)
     (change,) = page.changes
-    assert change.revision == page.next_ == 1 and change.who.endswith(" administrator") and change.what.startswith("POST Provider")
+    assert 0 < change.revision == page.next_ <= page.last and change.who.endswith(" administrator") and change.what
     provider = change.nodes[0]
     assert (provider.action, provider.kind) == (models.NodeAction.CREATED, "Provider") and change.relations
     history = answer(get_provider_history.sync_detailed(provider.uid, client=admin), 200, models.Changes)

@@ -214,7 +214,7 @@ await check("reads what changed, and what one was; 410", async () => {
   const page = good(await admin.GET("/changes", { params: { query: { after: 0, limit: 1 } } }));
   assert.ok(typeof page !== "string", "the stream is only for who asks for it");
   const change = first(page.changes);
-  assert.deepEqual([change.revision, page.next], [1, 1]);
+  assert.ok(change.revision === page.next && page.next <= page.last);
   const provider = first(change.nodes);
   assert.deepEqual([provider.action, provider.kind], ["created", "Provider"]);
   const path = { provider_uid: provider.uid };
