@@ -186,7 +186,7 @@ fn every_fault_says_where_what_and_what_is_allowed() {
              FEDREG__STORE__PASSWORD.\n\
              FILE: store.ca: '/etc/hostname' holds no certificate in PEM form.",
         ),
-        ("store:\n  kind: neo4j\n", &[], "FILE: store: missing field `url`."),
+        ("store:\n  kind: neo4j\n", &[], "FILE: store.url: is missing."),
         (store.as_str(), &[], "FILE: store.path: '/etc/hostname' is not a folder; name another one."),
         (
             "auth:\n  issuers:\n    - issuer: http://iam.example.org/\n",
