@@ -31,6 +31,10 @@ fn one_type_of_error(api: &mut Value) {
     let paths = api["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
     let operations = paths.flat_map(|path| path.as_object_mut()).flat_map(|path| path.values_mut());
     for responses in operations.filter_map(|operation| operation["responses"].as_object_mut()) {
+        // nor does it know an answer that is a body or nothing
+        if responses.contains_key("200") {
+            responses.remove("204");
+        }
         for (_, response) in responses.iter_mut().filter(|(status, _)| status.as_str() >= "400") {
             response["content"]["application/json"]["schema"] =
                 json!({ "$ref": "#/components/schemas/Refusal" });
