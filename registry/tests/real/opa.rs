@@ -37,37 +37,21 @@ async fn both_decide_alike() {
     let (there, here) = (policy(asked(&variable("OPA_URL"))), policy(here()));
     assert_eq!(there.check().await, Ok(()));
     let site = "/api/v1/providers/11111111111111111111111111111111";
-    let paths =
-        ["/api/v1/providers/", "/api/v1/slas/", site, &format!("{site}/"), &format!("{site}/x"), "/", ""];
-    let emails = [
-        json!(null),
-        json!("admin@example.org"),
-        json!("user@example.org"),
-        json!(7),
-        json!(["admin@example.org"]),
-    ];
-    let verified = [json!(null), json!(true), json!(false), json!("true")];
+    let paths = ["/api/v1/providers/", "/api/v1/slas/", &format!("{site}/"), &format!("{site}/x"), ""];
+    let emails = [json!(null), json!("admin@example.org"), json!(7)];
+    let verified = [json!(null), json!(true), json!(false)];
     let groups = [
         json!(null),
-        json!([]),
         json!(["/users"]),
         json!(["/admins"]),
         json!(["/sites/one"]),
         json!(["/sites/two", "/Admins"]),
         json!("/admins"),
         json!({"a": "/admins"}),
-        json!([["/admins"]]),
     ];
     let (mut asked, mut allowed) = (0, 0);
     for path in paths {
-        for (method, has_body) in [
-            ("GET", false),
-            ("HEAD", false),
-            ("POST", true),
-            ("PATCH", true),
-            ("PATCH", false),
-            ("DELETE", false),
-        ] {
+        for (method, has_body) in [("GET", false), ("POST", true), ("PATCH", true), ("PATCH", false)] {
             for email in &emails {
                 for verified in &verified {
                     for groups in &groups {
