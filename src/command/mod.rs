@@ -15,6 +15,7 @@ mod schema;
 mod serve;
 mod stores;
 mod up;
+mod whoami;
 
 use clap::{Args, Subcommand};
 use registry::{
@@ -51,6 +52,7 @@ pub enum Command {
     Export(export::Export),
     Import(import::Import),
     Migrate(migrate::Migrate),
+    Whoami(whoami::Whoami),
     /// Print the OpenAPI document.
     Openapi(openapi::Openapi),
     /// Print the JSON Schema of provider files, or of the feeder's settings.
@@ -74,6 +76,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Export(export) => export.run().await,
         Command::Import(import) => import.run().await,
         Command::Migrate(migrate) => migrate.run().await,
+        Command::Whoami(whoami) => whoami.run().await,
         Command::Openapi(openapi) => openapi.run(),
         Command::Schema(schema) => schema.run(),
         Command::Bench(bench) => bench.run().await,
