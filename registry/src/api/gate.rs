@@ -1,6 +1,6 @@
 //! Before every operation: who asks, and may they. No handler can be reached with a caller but through here.
 
-use super::{ApiError, App, Shared, body, caller::Caller};
+use super::{ApiError, App, Shared, audit::Asked, body, caller::Caller};
 use axum::{
     extract::{Request, State},
     middleware::{self, Next},
@@ -24,13 +24,17 @@ async fn pass(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match Caller::of(&app, request.headers(), operation).await {
+    let asked = Asked::of(&request);
+    let (who, answer) = match Caller::of(&app, request.headers(), operation).await {
         Ok(caller) => {
+            let who = caller.identity().clone();
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            (who, next.run(request).await)
         }
-        Err((_, error)) => refuse(&app, request, error).await,
-    }
+        Err((who, error)) => (who, refuse(&app, request, error).await),
+    };
+    asked.answered(&who, answer.status());
+    answer
 }
 
 async fn refuse(app: &App, request: Request, error: ApiError) -> Response {

@@ -2,6 +2,7 @@
 //! new entity has all of them.
 
 mod answer;
+mod audit;
 mod body;
 mod caller;
 mod changes;
