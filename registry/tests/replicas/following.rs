@@ -42,7 +42,7 @@ async fn all_writers_succeed_however_many_write_at_once() {
     let (store, _folder) = embedded(10_000);
     let mut replicas = Vec::new();
     for seed in 0..REPLICAS {
-        replicas.push(replica(Arc::clone(&store), seed).await);
+        replicas.push(replica(Arc::clone(&store), u64::from(seed)).await);
     }
     let json = documents().remove(0);
     put(&replicas[0].federation, json.clone(), false, None).await.unwrap();

@@ -1,6 +1,6 @@
 //! Federations on one store, and writes to them.
 
-use rand::{SeedableRng, rngs::StdRng};
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use registry::{
     federation::{Author, Federation, WriteError, Written},
     graph::{change::Note, plan},
@@ -24,7 +24,7 @@ pub struct Replica {
     _stop: DropGuard,
 }
 
-pub async fn replica(store: Arc<dyn Store>, seed: u8) -> Replica {
+pub async fn replica(store: Arc<dyn Store>, seed: u64) -> Replica {
     let federation = alone(store, seed).await;
     let stop = CancellationToken::new();
     tokio::spawn(Arc::clone(&federation).keep_up(stop.clone()));
@@ -32,8 +32,10 @@ pub async fn replica(store: Arc<dyn Store>, seed: u8) -> Replica {
 }
 
 /// One that does not follow.
-pub async fn alone(store: Arc<dyn Store>, seed: u8) -> Arc<Federation> {
-    let opened = Federation::open(Schema::get(), store, chrono::Utc::now, [seed; 32], 0).await;
+pub async fn alone(store: Arc<dyn Store>, seed: u64) -> Arc<Federation> {
+    let mut bytes = [0; 32];
+    StdRng::seed_from_u64(seed).fill(&mut bytes);
+    let opened = Federation::open(Schema::get(), store, chrono::Utc::now, bytes, 0).await;
     Arc::new(opened.unwrap())
 }
 
