@@ -256,7 +256,7 @@ impl World {
              come again",
             stored_snapshot.revision, history.reads, history.late
         );
-        assert!(done > 3 && history.reads > 100, "something was tried");
+        assert!(done > 0 && history.reads > 100, "something was tried");
     }
 }
 

@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 
-const SECOND: Duration = Duration::from_secs(1);
+/// A second of what is promised, as a machine that builds and tests beside it keeps it.
+const SECOND: Duration = Duration::from_secs(3);
 
 async fn flaky() -> (Arc<Flaky>, Arc<dyn Store>, tempfile::TempDir, Replica) {
     let (store, folder) = embedded(1000);
