@@ -92,6 +92,8 @@ impl Failure {
             300..=399 => {
                 (Garbage, false, "it redirects, which is not followed; correct the address at the site")
             }
+            // Keystone, when two logins at once create the same federated user; nothing that is sent here is harmed by a second try
+            409 => (Unavailable, true, "another request got in the way; the next run tries again"),
             408 | 425 | 429 => {
                 (Unavailable, true, "the site asks for fewer requests; the next run tries again")
             }
@@ -329,7 +331,7 @@ mod tests {
     #[test]
     fn only_what_may_pass_is_tried_again() {
         let again = |status| Failure::refused("GET /x", status, None, Some(Duration::from_secs(1))).again;
-        for status in [429, 500, 502, 503, 504] {
+        for status in [409, 429, 500, 502, 503, 504] {
             assert_eq!(again(status), Again::After(Duration::from_secs(1)), "{status}");
         }
         for status in [301, 400, 401, 403, 404, 406, 501] {
