@@ -1,10 +1,9 @@
 //! `fedreg feed`
 
-use super::{Config, failed, print, settings, stopped};
+use super::{failed, print, sites::Sites, stopped};
 use clap::Args;
 use feeder::{Report, Settings, Source, progress};
 use std::{
-    path::PathBuf,
     process::ExitCode,
     sync::{
         Arc,
@@ -14,16 +13,9 @@ use std::{
 
 /// Run the feeder: once, or on a schedule.
 #[derive(Args, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Feed {
     #[command(flatten)]
-    config: Config,
-    /// A provider file, or a folder of *.config.yaml files, instead of the configured one.
-    #[arg(long, value_name = "PATH")]
-    providers: Option<PathBuf>,
-    /// The registry's address, instead of the configured one.
-    #[arg(long, value_name = "URL")]
-    registry: Option<String>,
+    sites: Sites,
     /// When to run: five or six fields of cron, instead of the configured schedule.
     #[arg(long, value_name = "CRON", conflicts_with = "once")]
     schedule: Option<String>,
@@ -33,12 +25,6 @@ pub struct Feed {
     /// Read everything, write nothing, and say what would be written.
     #[arg(long)]
     dry_run: bool,
-    /// Remove what the files and the clouds no longer name, however much it is.
-    #[arg(long)]
-    confirm_removals: bool,
-    /// Look at this provider only; can be given several times.
-    #[arg(long, value_name = "NAME")]
-    only: Vec<String>,
     /// Print the report as JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -47,13 +33,9 @@ pub struct Feed {
 impl Feed {
     /// Runs the feeder. The exit code is not 0 when a provider failed.
     pub async fn run(self) -> ExitCode {
-        let loaded = match settings(&self.config) {
-            Ok(loaded) => loaded,
-            Err(code) => return code,
-        };
-        let settings = match loaded.section::<Settings>("feeder") {
+        let settings = match self.sites.settings() {
             Ok(settings) => self.over(settings),
-            Err(error) => return failed(&error),
+            Err(code) => return code,
         };
         let source = self.source();
         let bad = Arc::new(AtomicBool::new(false));
@@ -71,25 +53,21 @@ impl Feed {
 
     /// Where the settings come from, to follow changes.
     fn source(&self) -> Option<Source> {
-        let file = self.config.config.clone()?;
+        let file = self.sites.target.config.config.clone()?;
         let (from, this) = (file.clone(), self.clone());
         let load = move || {
             let loaded =
                 registry::settings::Settings::load(Some(&from)).map_err(|error| error.to_string())?;
             let settings = loaded.section::<Settings>("feeder").map_err(|error| error.to_string())?;
-            Ok(this.over(settings))
+            Ok(this.over(this.sites.over(settings)))
         };
         Some(Source { file, load: Box::new(load) })
     }
 
     fn over(&self, settings: Settings) -> Settings {
         Settings {
-            providers: self.providers.clone().unwrap_or(settings.providers),
-            registry: self.registry.clone().unwrap_or(settings.registry),
             schedule: if self.once { None } else { self.schedule.clone().or(settings.schedule) },
             dry_run: self.dry_run || settings.dry_run,
-            confirm_removals: self.confirm_removals || settings.confirm_removals,
-            only: self.only.clone(),
             ..settings
         }
     }

@@ -13,6 +13,7 @@ mod openapi;
 mod plan;
 mod schema;
 mod serve;
+mod sites;
 mod stores;
 mod up;
 mod whoami;
