@@ -1,14 +1,14 @@
 //! `fedreg plan`
 
-use super::{Config, failed, print, settings, stopped};
+use super::{failed, print, sites::Sites, stopped};
 use clap::Args;
 use feeder::{
-    Report, Settings,
+    Report,
     plan::{PlannedProvider, SavedPlan},
     progress,
-    publish::Difference,
     report::{Outcome, ProviderReport},
 };
+use schema::feeding::{Action, Difference, Done};
 use serde_json::{Value, json};
 use std::{fmt::Write as _, io::IsTerminal, path::PathBuf, process::ExitCode};
 
@@ -22,19 +22,7 @@ const CHANGES: u8 = 2;
 #[derive(Args)]
 pub struct Plan {
     #[command(flatten)]
-    config: Config,
-    /// A provider file, or a folder of *.config.yaml files, instead of the configured one.
-    #[arg(long, value_name = "PATH")]
-    providers: Option<PathBuf>,
-    /// The registry's address, instead of the configured one.
-    #[arg(long, value_name = "URL")]
-    registry: Option<String>,
-    /// Look at this provider only; can be given several times.
-    #[arg(long, value_name = "NAME")]
-    only: Vec<String>,
-    /// Plan to remove also what would be held back because it is much.
-    #[arg(long)]
-    confirm_removals: bool,
+    sites: Sites,
     /// Print the plan as JSON.
     #[arg(long)]
     json: bool,
@@ -46,20 +34,9 @@ pub struct Plan {
 impl Plan {
     /// Makes the plan, shows it and saves it.
     pub async fn run(self) -> ExitCode {
-        let loaded = match settings(&self.config) {
-            Ok(loaded) => loaded,
-            Err(code) => return code,
-        };
-        let settings = match loaded.section::<Settings>("feeder") {
+        let settings = match self.sites.settings() {
             Ok(settings) => settings,
-            Err(error) => return failed(&error),
-        };
-        let settings = Settings {
-            providers: self.providers.unwrap_or(settings.providers),
-            registry: self.registry.unwrap_or(settings.registry),
-            only: self.only,
-            confirm_removals: self.confirm_removals || settings.confirm_removals,
-            ..settings
+            Err(code) => return code,
         };
         let (report, plan) = match feeder::plan::plan(&settings, progress::observer(), stopped()).await {
             Ok(made) => made,
@@ -129,11 +106,11 @@ impl Ink {
         if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    fn of(self, action: &str, text: &str) -> String {
+    fn of(self, action: Action, text: &str) -> String {
         match action {
-            "add" => self.dye("32", &format!("+ {text}")),
-            "remove" => self.dye("31", &format!("- {text}")),
-            _ => self.dye("33", &format!("~ {text}")),
+            Action::Add => self.dye("32", &format!("+ {text}")),
+            Action::Remove => self.dye("31", &format!("- {text}")),
+            Action::Change => self.dye("33", &format!("~ {text}")),
         }
     }
 }
@@ -158,7 +135,7 @@ pub(super) fn as_text(report: &Report, plan: &SavedPlan, colour: bool) -> String
     for problem in &report.configuration {
         let _ = writeln!(text, "{}", ink.dye("31", &problem.message));
     }
-    let sum = |count: fn(&feeder::publish::Answer) -> usize| -> usize {
+    let sum = |count: fn(&Done) -> usize| -> usize {
         plan.providers.iter().map(|planned| count(&planned.planned.answer)).sum()
     };
     let (added, changed, removed) =
@@ -200,7 +177,7 @@ fn of_node(change: &Difference, ink: Ink) -> String {
     };
     let place = if change.at.is_empty() { String::new() } else { format!(" in {}", change.at.join(", ")) };
     let head = format!("{} {}{id}{place}", change.kind, change.name);
-    let mut text = format!("  {}\n", ink.of(&change.action, &head));
+    let mut text = format!("  {}\n", ink.of(change.action, &head));
     for (name, field) in &change.fields {
         let shown = |value: &Value| value.to_string();
         let line = match (field.get("old"), field.get("new")) {

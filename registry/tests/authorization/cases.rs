@@ -58,6 +58,8 @@ fn other(method: &str, path: &str) -> Case {
         ("GET", "/feeder/runs/{run_id}") => ("/feeder/runs/nothing-at-all", None),
         ("GET", "/feeder/lease" | "/feeder/runs" | "/freshness") => (path, None),
         ("GET", "/providers/{provider_uid}/freshness") => ("/providers/nothing/freshness", None),
+        ("GET", "/providers/{provider_uid}/offer") => ("/providers/nothing/offer", None),
+        ("PUT", "/providers/{provider_uid}/offer") => ("/providers/nothing/offer", Some(json!({}))),
         _ => panic!(
             "{method} {path} is not in the authorization table: add a request for it to `other`, look at the statuses, \
              and accept the table with INSTA_UPDATE=always"

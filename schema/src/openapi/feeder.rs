@@ -306,20 +306,16 @@ pub(super) fn paths(paths: PathsBuilder) -> PathsBuilder {
         .path("/providers/{provider_uid}/freshness", PathItem::new(HttpMethod::Get, provider_freshness()))
 }
 
-fn operation(id: &str, tag: usize, summary: &str) -> OperationBuilder {
+pub(super) fn operation(id: &str, tag: usize, summary: &str) -> OperationBuilder {
     let operation = OperationBuilder::new().operation_id(Some(id)).tag(TAGS[tag].0).summary(Some(summary));
     responses::common(operation).securities(Some([bearer()]))
-}
-
-fn reading(id: &str, tag: usize, summary: &str) -> OperationBuilder {
-    operation(id, tag, summary)
 }
 
 fn writing(id: &str, summary: &str) -> OperationBuilder {
     responses::of_writes(operation(id, 0, summary))
 }
 
-fn saying(id: &str, summary: &str, shape: &str, required: Required) -> OperationBuilder {
+pub(super) fn saying(id: &str, summary: &str, shape: &str, required: Required) -> OperationBuilder {
     let body = RequestBodyBuilder::new()
         .content("application/json", Content::new(Some(named(shape))))
         .required(Some(required));
@@ -371,7 +367,7 @@ fn take_lease() -> Operation {
 }
 
 fn get_lease() -> Operation {
-    reading("get_lease", 0, "Who has the right to write")
+    operation("get_lease", 0, "Who has the right to write")
         .response("200", with("The last lease that was given; null: none yet.", or_null(named("Lease"))))
         .build()
 }
@@ -383,7 +379,7 @@ fn request_run() -> Operation {
 }
 
 fn list_runs() -> Operation {
-    reading("list_runs", 0, "The feeder's runs")
+    operation("list_runs", 0, "The feeder's runs")
         .parameter(query("limit", number(""), "At most so many; 100 are kept."))
         .response("200", with("The runs.", named("Runs")))
         .build()
@@ -398,7 +394,7 @@ fn record_run() -> Operation {
 }
 
 fn get_run() -> Operation {
-    reading("get_run", 0, "What became of each provider in one run")
+    operation("get_run", 0, "What became of each provider in one run")
         .parameter(run_id())
         .response("200", with("The run.", named("RunRecord")))
         .response("404", error("No run that is kept has this id."))
@@ -415,14 +411,14 @@ fn run_id() -> utoipa::openapi::path::Parameter {
 }
 
 fn list_freshness() -> Operation {
-    reading("list_freshness", 1, "How fresh each provider is")
+    operation("list_freshness", 1, "How fresh each provider is")
         .description(Some("For everybody with a valid token."))
         .response("200", with("One entry for each provider.", list(named("ProviderFreshness"))))
         .build()
 }
 
 fn provider_freshness() -> Operation {
-    reading("get_provider_freshness", 1, "How fresh each scope of a provider is")
+    operation("get_provider_freshness", 1, "How fresh each scope of a provider is")
         .description(Some("For everybody with a valid token."))
         .parameter(parameter(ParameterIn::Path, "provider_uid", text("").build().into(), "Its uid."))
         .response("200", with("The provider.", named("ProviderScopes")))
@@ -430,7 +426,7 @@ fn provider_freshness() -> Operation {
         .build()
 }
 
-fn moment(doc: &str) -> Part {
+pub(super) fn moment(doc: &str) -> Part {
     text(doc).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).build().into()
 }
 

@@ -1,6 +1,6 @@
 //! The OpenAPI document, made from the declarations: what answers hold in [`answers`], what bodies may say in
 //! [`bodies`], the change log in [`changes`], the feeder's
-//! part in [`feeder`], operations in [`paths`], and the same document in the words of OpenAPI 3.0 in [`v3_0`].
+//! part in [`feeder`] and [`offer`], operations in [`paths`], and the same document in the words of OpenAPI 3.0 in [`v3_0`].
 
 mod answers;
 mod bodies;
@@ -8,6 +8,7 @@ mod changes;
 mod example;
 mod feeder;
 mod names;
+mod offer;
 mod parts;
 mod paths;
 mod responses;

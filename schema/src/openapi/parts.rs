@@ -1,6 +1,6 @@
 //! What schemas are made of, and the collection of those that have a name.
 
-use super::{answers, bodies, changes, feeder, responses, whoami};
+use super::{answers, bodies, changes, feeder, offer, responses, whoami};
 use crate::{
     field::{Field, Otherwise, Type},
     schema::Schema,
@@ -25,6 +25,7 @@ pub(super) fn all(schema: &Schema) -> BTreeMap<String, Part> {
     }
     changes::add(&mut named);
     feeder::add(&mut named);
+    offer::add(&mut named);
     responses::add(&mut named);
     whoami::add(&mut named);
     named.parts

@@ -1,7 +1,7 @@
 //! The operations: the same five for each entity, two more for providers, and the change log.
 
 use super::{
-    changes, example, feeder, names,
+    changes, example, feeder, names, offer,
     parts::{self, Part, list, named, text},
     responses::{self, entities, error, gone, header, unchanged},
     whoami,
@@ -42,7 +42,7 @@ pub(super) fn all(schema: &Schema) -> Paths {
     let paths = paths
         .path("/changes", PathItem::new(HttpMethod::Get, changes::all()))
         .path("/whoami", PathItem::new(HttpMethod::Get, whoami::operation()));
-    feeder::paths(paths).build()
+    offer::paths(feeder::paths(paths)).build()
 }
 
 const KNOWN: &str =

@@ -43,6 +43,7 @@ pub(super) fn common(operation: OperationBuilder) -> OperationBuilder {
         .response("401", error(token).header("WWW-Authenticate", which()))
         .response("403", error(role).header("WWW-Authenticate", which()))
         .response("412", error("`X-Min-Revision` names a revision of data that was replaced since."))
+        .response("429", later("One client, or one identity, asks too often."))
         .response("422", with("Parameters or body break rules.", named("ValidationErrors")))
         .response(
             "503",
