@@ -10,8 +10,15 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics_util::MetricKindMask;
 use schema::Kind;
-use std::{sync::OnceLock, time::Instant};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+/// A gauge that no scrape set for this long is no longer shown.
+const GONE: Duration = Duration::from_mins(1);
 
 /// Counts and times each request under the pattern of its path, never the path itself: labels are bounded.
 pub(super) async fn measure(request: Request, next: Next) -> Response {
@@ -51,6 +58,8 @@ pub(super) async fn metrics(State(app): State<Shared>) -> Response {
     metrics::gauge!("fedreg_graph_revision").set(snapshot.revision as f64);
     let ready = app.readiness.is_ready() && !snapshot.is_nothing();
     metrics::gauge!("fedreg_ready").set(f64::from(u8::from(ready)));
+    let up = app.federation.standing().trouble.is_none();
+    metrics::gauge!("fedreg_store_up").set(f64::from(u8::from(up)));
     freshness(&snapshot);
     app.metrics.run_upkeep();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
@@ -102,7 +111,11 @@ fn install() -> Result<PrometheusHandle, BuildError> {
     const SECONDS: &[f64] = &[
         0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
     ];
-    let handle = PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()?;
+    let handle = PrometheusBuilder::new()
+        .set_buckets(SECONDS)?
+        // each scrape sets all gauges that there are: what was not set for a while is of a provider that is gone
+        .idle_timeout(MetricKindMask::GAUGE, Some(GONE))
+        .install_recorder()?;
     metrics::describe_counter!("fedreg_http_requests_total", "Requests by method, path and status.");
     metrics::describe_histogram!("fedreg_http_request_duration_seconds", "Time from request to answer.");
     metrics::describe_counter!("fedreg_connections_refused_total", "Connections over a bound, by bound.");
@@ -118,7 +131,7 @@ fn install() -> Result<PrometheusHandle, BuildError> {
     metrics::describe_gauge!("fedreg_ready", "1 while requests are wanted and can be answered.");
     metrics::describe_gauge!(
         "fedreg_store_up",
-        "1 while the shared store answers; 0: reads are served, writes refused."
+        "1 while the store answers; 0: reads are served, writes refused."
     );
     metrics::describe_counter!("fedreg_store_commits_total", "Commits by outcome.");
     metrics::describe_histogram!("fedreg_store_commit_seconds", "Time of a commit.");

@@ -185,7 +185,6 @@ impl Federation {
 
     /// Notes what is wrong with the store, or that nothing is any more.
     pub(crate) fn trouble(&self, why: Option<String>) {
-        metrics::gauge!("fedreg_store_up").set(if why.is_none() { 1.0 } else { 0.0 });
         let before = self.standing.borrow().clone();
         match (&before.trouble, why) {
             (None, None) => {}
