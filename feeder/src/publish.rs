@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::{Client, Method, Response, StatusCode, header};
-use schema::Loc;
+use schema::{Loc, feeding::Done};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::http::{self, Proxies, Way};
@@ -51,63 +51,6 @@ impl How {
         let parts: Vec<_> = [dry_run, fence, digest].into_iter().flatten().collect();
         parts.join("&")
     }
-}
-
-/// What the registry made of what was read of a provider, or would make of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
-    /// The provider's uid.
-    pub uid: Option<String>,
-    /// `created`, `updated`, `not_modified` or `removed`.
-    pub outcome: String,
-    /// New nodes.
-    pub added: usize,
-    /// Nodes with other values or relations.
-    pub changed: usize,
-    /// Nodes that are gone.
-    pub removed: usize,
-    /// What was not removed, because it is too much at once.
-    pub held_back: Option<HeldBack>,
-    /// The provider's status from now on.
-    pub status: String,
-    /// Whether the registry has kept how fresh this is; else the record of the run must tell it.
-    pub recorded: bool,
-    /// Names what the change does.
-    pub digest: String,
-    /// What the change does, node by node; on dry runs.
-    #[serde(default)]
-    pub changes: Option<Vec<Difference>>,
-}
-
-/// What becomes of one node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Difference {
-    /// `add`, `change` or `remove`.
-    pub action: String,
-    /// Its entity: `Flavor`.
-    pub kind: String,
-    /// Its name.
-    pub name: String,
-    /// Its id at its provider.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub uuid: String,
-    /// Where it stands.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub at: Vec<String>,
-    /// Each field: `old` and `new`, or what is `added` and `removed`.
-    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
-    pub fields: serde_json::Map<String, Value>,
-}
-
-/// A part that was not removed, because it is too much at once.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct HeldBack {
-    /// Nodes that would go.
-    pub remove: usize,
-    /// Of how many that the provider has.
-    pub of: usize,
-    /// Which part may go at once, from 0 to 1.
-    pub limit: f64,
 }
 
 /// The right to write.
@@ -343,7 +286,7 @@ impl Registry {
     }
 
     /// Sends what was read of a provider: a document with what it does not know.
-    pub async fn reconcile(&self, body: &Value, how: &How) -> Result<Answer, RegistryError> {
+    pub async fn reconcile(&self, body: &Value, how: &How) -> Result<Done, RegistryError> {
         let path = format!("/feeder/providers?{}", how.query());
         // the digest names a change that can be made once
         let repeatable = if how.digest.is_some() { Repeatable::WhenUndone } else { Repeatable::Always };
@@ -352,7 +295,7 @@ impl Registry {
     }
 
     /// Removes a provider; none when it is gone already.
-    pub async fn remove(&self, stored: &Stored, how: &How) -> Result<Option<Answer>, RegistryError> {
+    pub async fn remove(&self, stored: &Stored, how: &How) -> Result<Option<Done>, RegistryError> {
         let path = format!("/feeder/providers/{}?{}", stored.uid, how.query());
         let answer = self.send(Method::DELETE, &path, None, Repeatable::Always).await?;
         match answer.status() {

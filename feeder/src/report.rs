@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use comfy_table::{CellAlignment, ColumnConstraint, Table, Width, presets};
+use schema::feeding::{self, Done, HeldBack};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::inventory::{ConfigFault, ProviderKey};
 use crate::merge::{Counts, Scopes, Unread};
 use crate::order::Trigger;
-use crate::publish::{Answer, HeldBack, Registry};
+use crate::publish::Registry;
 use crate::reading::FaultClass;
 
 /// Longer faults are wrapped, characters.
@@ -134,7 +135,7 @@ pub struct Planned {
     /// What to ask of the registry.
     pub request: Write,
     /// What it said to a dry run.
-    pub answer: Answer,
+    pub answer: Done,
 }
 
 /// What the registry is asked to do with a provider.
@@ -168,17 +169,17 @@ impl ProviderReport {
     }
 
     /// With what the registry answered.
-    pub fn answered(&mut self, answer: &Answer, dry_run: bool) {
+    pub fn answered(&mut self, answer: &Done, dry_run: bool) {
         self.nodes = Nodes { added: answer.added, changed: answer.changed, removed: answer.removed };
         self.held_back = answer.held_back;
-        self.outcome = match (answer.outcome.as_str(), dry_run) {
-            ("created", false) => Outcome::Created,
-            ("created", true) => Outcome::WouldCreate,
-            ("updated", false) => Outcome::Updated,
-            ("updated", true) => Outcome::WouldUpdate,
-            ("removed", false) => Outcome::Removed,
-            ("removed", true) => Outcome::WouldRemove,
-            _ => Outcome::NotModified,
+        self.outcome = match (answer.outcome, dry_run) {
+            (feeding::Outcome::Created, false) => Outcome::Created,
+            (feeding::Outcome::Created, true) => Outcome::WouldCreate,
+            (feeding::Outcome::Updated, false) => Outcome::Updated,
+            (feeding::Outcome::Updated, true) => Outcome::WouldUpdate,
+            (feeding::Outcome::Removed, false) => Outcome::Removed,
+            (feeding::Outcome::Removed, true) => Outcome::WouldRemove,
+            (feeding::Outcome::NotModified, _) => Outcome::NotModified,
         };
         if let Some(HeldBack { remove, of, limit }) = self.held_back {
             #[expect(clippy::cast_precision_loss, reason = "a provider has far fewer than 2^52 nodes")]

@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 
 /// Under which path offers are kept.
-const UNDER: &str = "offer/";
+pub const UNDER: &str = "offer/";
 
 /// What the feeder sends.
 #[derive(Debug, Clone, Deserialize)]
@@ -69,12 +69,6 @@ impl Offer {
     pub fn of(notes: &Notes, provider: Uid) -> Option<Self> {
         let kept = notes.get(&format!("{UNDER}{provider}"))?;
         serde_json::from_value((**kept).clone()).ok()
-    }
-
-    /// Whether anything is kept of a provider.
-    pub fn forget(notes: &Notes, provider: Uid) -> Option<Note> {
-        let key = format!("{UNDER}{provider}");
-        notes.get(&key).map(|_| Note { key, value: None })
     }
 
     /// As it is kept.

@@ -9,6 +9,7 @@ pub mod country;
 pub mod document;
 pub mod entity;
 pub mod fault;
+pub mod feeding;
 pub mod field;
 pub mod filter;
 pub mod openapi;

@@ -11,10 +11,13 @@ use registry::{
     store::embedded::Embedded,
     sync::{
         freshness::Freshness,
-        provider::{Done, Impossible, Outcome, Sent, reconcile},
+        provider::{Impossible, Sent, reconcile},
     },
 };
-use schema::{Kind, Schema, Value, document};
+use schema::{
+    Kind, Schema, Value, document,
+    feeding::{Done, Outcome},
+};
 use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},

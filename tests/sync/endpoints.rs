@@ -92,6 +92,28 @@ async fn a_late_writer_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_goes_takes_along_all_that_is_kept_of_it() {
+    let parts = none().await;
+    let fence = parts.lease().await;
+    let write = format!("/feeder/providers?fence={fence}");
+    for (path, query, status) in
+        [("/providers", String::new(), 204), ("/feeder/providers", format!("?fence={fence}"), 200)]
+    {
+        assert_eq!(parts.send("PUT", &write, &sent(1, 1.0)).await.0, 201);
+        let uid = parts.named("/providers", "SITE").await["uid"].as_str().unwrap().to_owned();
+        let offer = json!({ "at": "2026-01-01T00:00:00Z", "regions": {} });
+        assert_eq!(parts.send("PUT", &format!("/providers/{uid}/offer"), &offer).await.0, 204);
+        let kept = || parts.graph.snapshot().notes.iter().filter(|note| note.key.contains(&uid)).count();
+        assert_eq!(kept(), 2, "its freshness and its offer");
+        assert_eq!(
+            parts.ask("DELETE", &format!("{path}/{uid}{query}"), Some(&parts.admin), None).await.0,
+            status
+        );
+        assert_eq!(kept(), 0, "DELETE {path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn too_much_at_once_is_held_back_and_the_rest_is_done() {
     let parts = none().await;
     let fence = parts.lease().await;

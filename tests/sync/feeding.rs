@@ -2,6 +2,7 @@
 
 use crate::parts::Parts;
 use feeder::report::Outcome;
+use schema::feeding::Action;
 use serde_json::{Value as Json, json};
 use simulator::{Fault, Params, Site, model::Technology};
 use std::sync::Arc;
@@ -132,8 +133,8 @@ async fn a_plan_is_what_a_run_would_do_and_is_refused_when_the_graph_moved_on() 
     assert_eq!(one.providers.len(), 1);
     let changes = one.providers[0].planned.answer.changes.clone().unwrap();
     assert_eq!(
-        (changes.len(), changes[0].action.as_str(), changes[0].kind.as_str()),
-        (1, "add", "Image"),
+        (changes.len(), changes[0].action, changes[0].kind.as_str()),
+        (1, Action::Add, "Image"),
         "{changes:?}"
     );
     assert_eq!(changes[0].fields["name"], json!({ "new": "one more" }));

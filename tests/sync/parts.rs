@@ -1,7 +1,7 @@
 //! Real parts: a registry over HTTP with an issuer, and a simulated federation that a feeder reads.
 
 use feeder::{Report, Settings, Silent, run_once};
-use registry::service::Service;
+use registry::{federation::Federation as Graph, service::Service};
 use serde_json::{Value as Json, json};
 use simulator::{Federation, Issuer, IssuerOptions, Params, Running, Signing, Subject};
 use std::{path::PathBuf, sync::Arc};
@@ -13,6 +13,7 @@ pub struct Parts {
     pub reader: String,
     pub sites: Running,
     pub folder: tempfile::TempDir,
+    pub graph: Arc<Graph>,
     client: reqwest::Client,
     stop: CancellationToken,
 }
@@ -42,13 +43,14 @@ impl Parts {
         .unwrap();
         let service = Service::start(&settings).await.unwrap();
         let url = format!("http://{}/api/v1", service.address().unwrap());
-        let stop = CancellationToken::new();
+        let (stop, graph) = (CancellationToken::new(), service.federation());
         tokio::spawn(service.run(stop.clone()));
         let parts = Self {
             url,
             admin: issuer.token(&Subject::new("admin").groups(["admins"])).unwrap(),
             reader: issuer.token(&Subject::new("reader").groups(["users"])).unwrap(),
             folder,
+            graph,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             stop,
             sites,

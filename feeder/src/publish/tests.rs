@@ -1,6 +1,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use schema::feeding;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use wiremock::matchers::{bearer_token, body_json, method, path, query_param};
@@ -85,8 +86,11 @@ async fn what_was_read_is_put_under_the_lease_and_what_is_gone_is_deleted() {
     assert_eq!(listed[0], stored("u1"));
     let lease = registry.lease("me", 60, None).await.unwrap();
     let how = How { fence: Some(lease.fence), ..How::default() };
-    assert_eq!(registry.reconcile(&document, &how).await.unwrap().outcome, "created");
-    assert_eq!(registry.remove(&stored("u1"), &how).await.unwrap().unwrap().outcome, "removed");
+    assert_eq!(registry.reconcile(&document, &how).await.unwrap().outcome, feeding::Outcome::Created);
+    assert_eq!(
+        registry.remove(&stored("u1"), &how).await.unwrap().unwrap().outcome,
+        feeding::Outcome::Removed
+    );
     assert_eq!(registry.remove(&stored("u9"), &how).await, Ok(None), "gone already");
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     graph::{change::ChangeSet, plan},
-    offer::Offer,
+    sync::forget,
 };
 use axum::{
     extract::State,
@@ -35,7 +35,7 @@ pub(super) async fn delete(
             still_as_known(snapshot, &headers)?;
             let changes = id.map_or_else(ChangeSet::default, |id| {
                 let mut changes = plan::delete(&snapshot.graph, id);
-                changes.notes.extend(Offer::forget(&snapshot.notes, snapshot.graph.record(id).uid));
+                changes.notes.extend(forget(&snapshot.notes, snapshot.graph.record(id).uid));
                 changes
             });
             caller.may_make(&snapshot.graph, &changes)?;

@@ -5,42 +5,12 @@ use crate::graph::{
     change::{ChangeSet, Link},
     uid::Uid,
 };
-use schema::{Projects, Value};
-use serde::Serialize;
+use schema::{
+    Projects, Value,
+    feeding::{Action, Difference},
+};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
-
-/// What becomes of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// It is new.
-    Add,
-    /// It gets other values or relations.
-    Change,
-    /// It goes.
-    Remove,
-}
-
-/// What becomes of one node.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Difference {
-    /// Added, changed, removed.
-    pub action: Action,
-    /// Its entity: `Flavor`.
-    pub kind: &'static str,
-    /// Its name, or what stands for it.
-    pub name: String,
-    /// Its id at its provider, where it has one.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub uuid: String,
-    /// Where it stands: region, then service.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub at: Vec<String>,
-    /// Each field that changes: `old` and `new`; of a node that is added only `new`, of relations what is added and removed.
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub fields: Map<String, Json>,
-}
 
 /// What a change does, in the order of places.
 pub fn differences(before: &Graph, after: &Graph, changes: &ChangeSet) -> Vec<Difference> {
@@ -81,7 +51,7 @@ pub fn differences(before: &Graph, after: &Graph, changes: &ChangeSet) -> Vec<Di
     }
     let mut found: Vec<Difference> = found.into_values().collect();
     found.sort_by(|a, b| {
-        (a.at.len(), &a.at, a.kind, &a.name, &a.uuid).cmp(&(b.at.len(), &b.at, b.kind, &b.name, &b.uuid))
+        (a.at.len(), &a.at, &a.kind, &a.name, &a.uuid).cmp(&(b.at.len(), &b.at, &b.kind, &b.name, &b.uuid))
     });
     found
 }
@@ -119,7 +89,7 @@ fn relate(before: &Graph, after: &Graph, link: &Link, word: &str, found: &mut BT
 fn describe(graph: &Graph, uid: Uid, action: Action, fields: Map<String, Json>) -> Difference {
     let Some(id) = graph.find(uid) else {
         let (name, uuid) = (uid.to_string(), String::new());
-        return Difference { action, kind: "Node", name, uuid, at: Vec::new(), fields };
+        return Difference { action, kind: "Node".to_owned(), name, uuid, at: Vec::new(), fields };
     };
     let text = |name: &str| graph.value(id, name).as_str().unwrap_or_default().to_owned();
     let mut at = Vec::new();
@@ -132,7 +102,7 @@ fn describe(graph: &Graph, uid: Uid, action: Action, fields: Map<String, Json>) 
     }
     Difference {
         action,
-        kind: graph.entity(id).decl.name,
+        kind: graph.entity(id).decl.name.to_owned(),
         name: label(graph, id),
         uuid: text("uuid"),
         at,

@@ -8,7 +8,7 @@ use crate::{
     notes::Notes,
 };
 use chrono::{DateTime, SubsecRound, Utc};
-use schema::{Kind, Schema};
+use schema::{Kind, Schema, feeding::HeldBack};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,17 +60,6 @@ pub struct Stale {
     /// When it was last read whole; none: never.
     #[serde(default)]
     pub succeeded: Option<DateTime<Utc>>,
-}
-
-/// A part of a run that was not done, because it would have removed too much at once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HeldBack {
-    /// Nodes that would go.
-    pub remove: usize,
-    /// Of how many that the provider has.
-    pub of: usize,
-    /// Which part may go at once, from 0 to 1.
-    pub limit: f64,
 }
 
 /// What is wrong with a provider as a whole: its entry in the provider files, its document.

@@ -1,8 +1,9 @@
 //! What the feeder sends of one provider, and the one change that it is: the graph, and how fresh that is.
 
 use super::{
-    difference::{Difference, differences},
-    freshness::{Freshness, HeldBack, Told, is_limited_by_reading},
+    difference::differences,
+    forget,
+    freshness::{Freshness, Told, is_limited_by_reading},
 };
 use crate::{
     federation::Snapshot,
@@ -14,8 +15,13 @@ use crate::{
         uid::Uid,
     },
 };
-use schema::{Entity, Kind, Projects, Value, document::Item, entity::Scope};
-use serde::{Deserialize, Serialize};
+use schema::{
+    Entity, Kind, Projects, Value,
+    document::Item,
+    entity::Scope,
+    feeding::{Action, Difference, Done, HeldBack, Outcome},
+};
+use serde::Deserialize;
 use serde_json::Value as Json;
 use std::fmt::Write as _;
 
@@ -32,52 +38,6 @@ pub struct Sent {
     /// Let go whatever it is.
     #[serde(default)]
     pub confirm_removals: bool,
-}
-
-/// What became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// A new provider.
-    Created,
-    /// Something changed.
-    Updated,
-    /// All was so already.
-    NotModified,
-    /// It is gone.
-    Removed,
-}
-
-/// The answer.
-#[derive(Debug, Serialize)]
-pub struct Done {
-    /// The provider's uid; on a dry run that adds it, none.
-    pub uid: Option<Uid>,
-    /// What became of it, or would.
-    pub outcome: Outcome,
-    /// Nodes that are new.
-    pub added: usize,
-    /// Nodes with other values or relations.
-    pub changed: usize,
-    /// Nodes that are gone.
-    pub removed: usize,
-    /// What was not removed, because it is too much at once.
-    pub held_back: Option<HeldBack>,
-    /// The provider's status from now on.
-    pub status: String,
-    /// Whether how fresh it is was kept too; else the record of the run must tell it.
-    pub recorded: bool,
-    /// Names what the change does, whoever computes it.
-    pub digest: String,
-    /// What the change does, node by node; on dry runs only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub changes: Option<Vec<Difference>>,
-}
-
-impl Serialize for Uid {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }
 
 /// Why there is no change.
@@ -135,7 +95,7 @@ pub fn reconcile(
     let touches = changes.touches_graph();
     let recorded = touches || freshness.differs(old.as_ref());
     let done = Done {
-        uid: (stored.is_some() || touches).then_some(uid),
+        uid: (stored.is_some() || touches).then(|| uid.to_string()),
         outcome: match stored {
             None => Outcome::Created,
             Some(_) if touches => Outcome::Updated,
@@ -144,7 +104,7 @@ pub fn reconcile(
         added: changes.created.len(),
         changed: 0,
         removed: changes.deleted.len(),
-        held_back: freshness.held_back.clone(),
+        held_back: freshness.held_back,
         status: if limited { "limited".to_owned() } else { declared },
         recorded,
         digest: String::new(),
@@ -163,7 +123,7 @@ pub fn remove(snapshot: &Snapshot, provider: u32) -> Result<(Done, ChangeSet), I
     let uid = graph.record(provider).uid;
     let mut changes = plan::delete(graph, provider);
     let done = Done {
-        uid: Some(uid),
+        uid: Some(uid.to_string()),
         outcome: Outcome::Removed,
         added: 0,
         changed: 0,
@@ -175,9 +135,7 @@ pub fn remove(snapshot: &Snapshot, provider: u32) -> Result<(Done, ChangeSet), I
         changes: None,
     };
     let done = described(graph, done, &changes)?;
-    if Freshness::of(&snapshot.notes, uid).is_some() {
-        changes.notes.push(crate::graph::change::Note { value: None, ..Freshness::default().note(uid) });
-    }
+    changes.notes.extend(forget(&snapshot.notes, uid));
     Ok((done, changes))
 }
 
@@ -187,7 +145,7 @@ fn described(graph: &Graph, done: Done, changes: &ChangeSet) -> Result<Done, Mis
     let after = graph.apply(changes)?;
     let differences = differences(graph, &after, changes);
     let own = |one: &&Difference| {
-        let decl = graph.schema.kind(one.kind).map(|kind| graph.schema.entity(kind).decl);
+        let decl = graph.schema.kind(&one.kind).map(|kind| graph.schema.entity(kind).decl);
         let shared =
             |decl: Entity| decl.common || decl.projects == Projects::One && decl.scope == Scope::Federation;
         !decl.is_some_and(shared)
@@ -198,7 +156,7 @@ fn described(graph: &Graph, done: Done, changes: &ChangeSet) -> Result<Done, Mis
     for byte in ring::digest::digest(&ring::digest::SHA256, &whole).as_ref() {
         let _ = write!(digest, "{byte:02x}");
     }
-    let changed = differences.iter().filter(|one| one.action == super::difference::Action::Change).count();
+    let changed = differences.iter().filter(|one| one.action == Action::Change).count();
     Ok(Done { digest, changed, changes: Some(differences), ..done })
 }
 

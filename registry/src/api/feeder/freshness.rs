@@ -43,7 +43,7 @@ fn summary(snapshot: &Snapshot, id: u32, freshness: Option<&Freshness>) -> Value
     let graph = &snapshot.graph;
     let text = |name: &str| graph.value(id, name).to_json();
     json!({
-        "uid": graph.record(id).uid,
+        "uid": graph.record(id).uid.to_string(),
         "name": text("name"),
         "type": text("type"),
         "status": text("status"),

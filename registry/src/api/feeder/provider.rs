@@ -14,7 +14,7 @@ use crate::{
     notes::Notes,
     sync::{
         lease::Lease,
-        provider::{self, Done, Impossible, Outcome, Sent},
+        provider::{self, Impossible, Sent},
     },
 };
 use axum::{
@@ -23,7 +23,10 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use schema::{Fault, Kind, document};
+use schema::{
+    Fault, Kind, document,
+    feeding::{Done, Outcome},
+};
 use std::sync::Arc;
 
 const PARAMETERS: [&str; 3] = ["dry_run", "fence", "digest"];

@@ -117,7 +117,7 @@ fn freshness<'a>(snapshot: &'a Snapshot, record: &'a Record) -> impl Iterator<It
         let old = Freshness::of(&snapshot.notes, uid);
         let new = match (&told.read, told.faults.first()) {
             (Some(read), _) => {
-                let held_back = old.as_ref().and_then(|old| old.held_back.clone());
+                let held_back = old.as_ref().and_then(|old| old.held_back);
                 Freshness::after(old.as_ref(), read, held_back)
             }
             (None, Some(fault)) if told.outcome == "failed" => {
