@@ -216,13 +216,20 @@ impl Daemon {
     }
 
     async fn requested(&mut self) {
-        let registry = match self.settings.registry() {
+        let registry = match self.settings.registry(&self.state.commons.tokens) {
             Ok(registry) => registry,
             Err(error) => return tracing::debug!("the registry cannot be asked for requested runs: {error}"),
         };
         match registry.requested().await {
             Ok(mut requested) => {
-                requested.retain(|request| !self.taken.contains(&request.id));
+                // what goes beyond this feeder's providers is for another one
+                let only = &self.settings.only;
+                let within = |request: &Requested| {
+                    only.is_empty()
+                        || !request.providers.is_empty()
+                            && request.providers.iter().all(|name| only.contains(name))
+                };
+                requested.retain(|request| within(request) && !self.taken.contains(&request.id));
                 if let Some(order) = together(requested) {
                     self.taken.extend(order.requests.iter().cloned());
                     self.start(order);

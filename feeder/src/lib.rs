@@ -107,7 +107,7 @@ async fn attempt(
     cancel: CancellationToken,
 ) -> Result<Report, Error> {
     let mut plan = settings.plan()?;
-    let registry = settings.registry()?;
+    let registry = settings.registry(&state.commons.tokens)?;
     let providers = settings.providers.clone();
     let inventory = tokio::task::spawn_blocking(move || inventory::load(&providers)).await;
     let inventory = inventory.map_err(|why| RegistryError::Settings(format!("the provider files: {why}")))?;
@@ -120,7 +120,8 @@ async fn attempt(
     let messenger = state.messenger(settings)?;
     let observer = match &messenger {
         Some(messenger) => {
-            Arc::new(Beside { messenger: Arc::clone(messenger), observer }) as Arc<dyn Observer>
+            let (messenger, remembers) = (Arc::clone(messenger), !settings.intervals.is_empty());
+            Arc::new(Beside { messenger, remembers, observer }) as Arc<dyn Observer>
         }
         None => observer,
     };

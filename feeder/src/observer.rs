@@ -56,8 +56,8 @@ pub enum Event<'a> {
         readings: &'a [Reading],
         /// What was made of it.
         document: &'a Value,
-        /// Whether all lists were asked for, not only those that are due.
-        whole: bool,
+        /// The only lists that were asked for; none: all.
+        asked: Option<&'a [&'static str]>,
         /// How much it is.
         counts: Counts,
     },

@@ -13,6 +13,7 @@ use crate::publish::{How, RegistryError, Stored};
 use crate::report::{Outcome, Planned, ProviderReport, Report, Write};
 use crate::run::Begun;
 use crate::state::State;
+use crate::tokens::Vault;
 use crate::{Error, Settings, lease};
 
 /// The form of a saved plan that this version writes and reads.
@@ -90,10 +91,11 @@ pub async fn plan(
     cancel: CancellationToken,
 ) -> Result<(Report, SavedPlan), Error> {
     let settings = Settings { dry_run: true, ..settings.clone() };
-    let state = settings.registry()?.state().await?;
+    let known = State::default();
+    let state = settings.registry(&known.commons.tokens)?.state().await?;
     let made = Utc::now();
     let order = Order { trigger: Trigger::Plan, ..Order::of(&settings) };
-    let report = crate::run_ordered(&settings, order, &State::default(), observer, cancel).await?;
+    let report = crate::run_ordered(&settings, order, &known, observer, cancel).await?;
     let providers = report.providers.iter().filter_map(|report| {
         let planned = report.planned.clone().filter(Planned::changes_something)?;
         Some(PlannedProvider { name: report.key.name.clone(), kind: report.key.kind, planned })
@@ -119,7 +121,7 @@ pub async fn apply(
         let (planned, named) = (saved.registry.clone(), settings.registry.clone());
         return Err(PlanError::OtherRegistry { planned, named }.into());
     }
-    let registry = Arc::new(settings.registry()?);
+    let registry = Arc::new(settings.registry(&Vault::default())?);
     let found = registry.state().await?;
     if found != saved.state {
         return Err(PlanError::Moved { planned: saved.state.clone(), found }.into());

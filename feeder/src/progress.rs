@@ -204,12 +204,18 @@ impl Observer for Log {
                 if let Some(kept) = &report.kept {
                     tracing::warn!("{kept}");
                 }
-                tracing::info!(
-                    providers = report.providers.len(),
-                    failed,
-                    seconds = report.seconds,
-                    "feeder run ends"
-                );
+                let (providers, seconds) = (report.providers.len(), report.seconds);
+                if report.providers.iter().all(|provider| provider.connections == 0) {
+                    let faults = report.configuration.len();
+                    tracing::error!(
+                        providers,
+                        faults,
+                        seconds,
+                        "feeder run ends: the provider files gave nothing to read"
+                    );
+                } else {
+                    tracing::info!(providers, failed, seconds, "feeder run ends");
+                }
             }
             Event::RunFailed(error) => tracing::error!("feeder run: {error}"),
             Event::RunSkipped { running } => {

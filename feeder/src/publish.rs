@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -16,8 +17,9 @@ use crate::http::{self, Proxies, Way};
 use crate::inventory::{Provider, ProviderKey, ProviderKind};
 use crate::limits::Limits;
 use crate::offer::Offer;
-use crate::reading::FaultClass;
+use crate::reading::{Fault, FaultClass};
 use crate::report::Problem;
+use crate::tokens::{Tokens, Vault};
 use crate::transport::{message_of, retry_after, root_cause};
 
 /// A provider document may be tens of megabytes and its change set long: one request may take this long.
@@ -81,6 +83,9 @@ pub enum RegistryError {
     /// The settings name no address, or no usable token.
     #[error("{0}")]
     Settings(String),
+    /// The issuer gives no token.
+    #[error("there is no token for the registry: {0}")]
+    Token(Fault),
     /// No connection.
     #[error(
         "the registry at {base} cannot be reached ({why}): start it, or correct `registry` in the feeder's settings"
@@ -97,7 +102,7 @@ pub enum RegistryError {
     /// 401.
     #[error(
         "the registry refused the token with 401{0}: it is missing, expired, or of an issuer that the registry does not \
-         trust; renew what `token`, `token_file` or `token_env` of the feeder's settings gives"
+         trust; renew what `token`, `token_file` or `token_env` of the feeder's settings gives, or look at `token_issuer`"
     )]
     Unauthorized(String),
     /// 403.
@@ -148,6 +153,7 @@ impl RegistryError {
     pub fn class(&self) -> FaultClass {
         match self {
             Self::Settings(_) | Self::NotFound(_) => FaultClass::Configuration,
+            Self::Token(fault) => fault.class,
             Self::Unreachable { .. } => FaultClass::Unreachable,
             Self::Timeout(_) => FaultClass::Timeout,
             Self::Unauthorized(_) => FaultClass::Unauthorized,
@@ -205,7 +211,7 @@ fn summary(faults: &[DocumentFault]) -> String {
 pub struct Registry {
     client: Client,
     base: String,
-    token: Option<SecretString>,
+    tokens: Option<Arc<Tokens>>,
     limits: Limits,
 }
 
@@ -220,15 +226,16 @@ enum Repeatable {
 impl Registry {
     /// The registry at a base address, `https://registry.example.org/api/v1`. `limits` bound the time to connect and
     /// the tries after a failure that may pass.
-    pub fn new(base: &str, token: Option<SecretString>, limits: Limits) -> Result<Self, RegistryError> {
-        Self::trusting(base, None, token, limits)
+    pub fn new(base: &str, token: Option<&str>, limits: Limits) -> Result<Self, RegistryError> {
+        let tokens = token.map(|token| Vault::default().of(&token.into(), &limits));
+        Self::trusting(base, None, tokens, limits)
     }
 
     /// The same; `ca_path` names certificates (PEM) to trust besides the system's.
     pub fn trusting(
         base: &str,
         ca_path: Option<&Path>,
-        token: Option<SecretString>,
+        tokens: Option<Arc<Tokens>>,
         limits: Limits,
     ) -> Result<Self, RegistryError> {
         match url::Url::parse(base) {
@@ -243,7 +250,7 @@ impl Registry {
         let way = Way { ca_path, proxies: Proxies::of_environment(), ..Way::default() };
         let client = http::client(&way, limits.connect)
             .map_err(|fault| RegistryError::Settings(format!("to reach the registry: {fault}")))?;
-        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), token, limits })
+        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), tokens, limits })
     }
 
     /// All providers that the registry has. One of a technology that is not known here is left out, and so left alone.
@@ -275,8 +282,8 @@ impl Registry {
     }
 
     /// Sends what a provider offers beyond v1.
-    pub async fn offer(&self, stored: &Stored, offer: &Offer) -> Result<(), RegistryError> {
-        let path = format!("/providers/{}/offer", stored.uid);
+    pub async fn offer(&self, uid: &str, offer: &Offer) -> Result<(), RegistryError> {
+        let path = format!("/providers/{uid}/offer");
         let body = json!({"at": Utc::now(), "regions": offer});
         let answer = self.send(Method::PUT, &path, Some(&body), Repeatable::Always).await?;
         match answer.status() {
@@ -375,11 +382,12 @@ impl Registry {
         repeatable: Repeatable,
     ) -> Result<Response, RegistryError> {
         let what = format!("{method} {}{path}", self.base);
-        let mut tries = 0;
+        let (mut tries, mut refused) = (0, None);
         loop {
             let mut request =
                 self.client.request(method.clone(), format!("{}{path}", self.base)).timeout(REQUEST);
-            if let Some(token) = &self.token {
+            let token = self.token(refused.as_ref()).await?;
+            if let Some(token) = &token {
                 request = request.bearer_auth(token.expose_secret());
             }
             if let Some(body) = body {
@@ -387,6 +395,17 @@ impl Registry {
             }
             let (result, again, asked) = match request.send().await {
                 Ok(answer) => {
+                    if answer.status() == StatusCode::UNAUTHORIZED
+                        && let (None, Some(token)) = (&refused, token)
+                    {
+                        let other = self.token(Some(&token)).await?;
+                        let is_other =
+                            other.is_some_and(|other| other.expose_secret() != token.expose_secret());
+                        refused = Some(token);
+                        if is_other {
+                            continue;
+                        }
+                    }
                     let asked =
                         answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
                     let asked = asked.and_then(|value| retry_after(value, Utc::now()));
@@ -408,6 +427,16 @@ impl Registry {
             tracing::debug!(%what, ?pause, "the registry did not take it; tries again");
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// The token to send, if any: another one than that which was refused, when there is one.
+    async fn token(&self, refused: Option<&SecretString>) -> Result<Option<SecretString>, RegistryError> {
+        let Some(tokens) = &self.tokens else { return Ok(None) };
+        let token = match refused {
+            None => tokens.get().await,
+            Some(refused) => tokens.instead_of(refused).await,
+        };
+        token.map(Some).map_err(RegistryError::Token)
     }
 
     fn unreachable(&self, what: &str, error: &reqwest::Error) -> RegistryError {

@@ -25,7 +25,7 @@ pub enum Listing<T> {
 }
 
 /// Why something could not be read, in words for the one who must mend it.
-#[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
 #[error("{what}: {why}")]
 pub struct Fault {
     /// What was being read: `GET /flavors/detail`, `token`.

@@ -232,6 +232,8 @@ pub struct Report {
     pub unsent: Option<String>,
     /// Whether the run was ended before it was done.
     pub interrupted: bool,
+    /// Whether nothing was to be written.
+    pub dry_run: bool,
 }
 
 impl Report {
@@ -320,6 +322,25 @@ impl Report {
     }
 }
 
+impl Report {
+    /// The verdict on a dry run.
+    fn would(&self, limited: usize) -> String {
+        let would = |provider: &&ProviderReport| {
+            matches!(provider.outcome, Outcome::WouldCreate | Outcome::WouldUpdate | Outcome::WouldRemove)
+        };
+        let (some, all) = (self.providers.iter().filter(would).count(), self.providers.len());
+        let change = match some {
+            0 => "nothing would change".to_owned(),
+            some => format!("{some} of {all} providers would change"),
+        };
+        let known = match limited {
+            0 => String::new(),
+            limited => format!("; {limited} can be read only in part"),
+        };
+        format!("nothing was written: {change}{known}")
+    }
+}
+
 fn first_fault(provider: &ProviderReport) -> String {
     let Some(first) = provider.faults.first() else { return String::new() };
     match provider.faults.len() - 1 {
@@ -350,6 +371,7 @@ impl fmt::Display for Report {
         }
         let limited = self.providers.iter().filter(|provider| provider.is_limited()).count();
         let verdict = match (self.interrupted, failed, self.configuration.len()) {
+            (false, 0, 0) if self.dry_run => self.would(limited),
             (true, ..) => "interrupted: what was not done stays as it was".to_owned(),
             (false, 0, 0) if limited > 0 => format!(
                 "{limited} of {} providers are up to date only in part: the rest of what the registry has of them stays as it is",
@@ -408,6 +430,7 @@ mod tests {
             configuration: vec![],
             kept: None,
             interrupted: false,
+            dry_run: false,
         };
         assert!(report.failed());
         insta::assert_snapshot!("table", report.to_string());
@@ -418,5 +441,15 @@ mod tests {
         assert!(report.failed());
         insta::assert_snapshot!("kept", report.to_string());
         insta::assert_json_snapshot!("report", report);
+
+        let verdict = |report: &Report| report.to_string().lines().last().unwrap_or_default().to_owned();
+        (report.kept, report.dry_run) = (None, true);
+        assert_eq!(verdict(&report), "nothing was written: nothing would change (12.3 s)");
+        report.providers[0].outcome = Outcome::WouldUpdate;
+        report.providers[1].unread = vec![crate::testing::unread("images")];
+        assert_eq!(
+            verdict(&report),
+            "nothing was written: 1 of 2 providers would change; 1 can be read only in part (12.3 s)"
+        );
     }
 }

@@ -113,12 +113,6 @@ pub async fn run(
     inventory.warnings.iter().for_each(|warning| observer.event(&Event::ConfigWarning(warning)));
     let mut reports: Vec<ProviderReport> =
         inventory.faulty.iter().map(|key| misconfigured(key, &inventory)).collect();
-    if inventory.providers.is_empty() && !inventory.is_complete() {
-        let report = begun.report(reports, &inventory, &plan, None, false);
-        observer.event(&Event::RunFinished(&report));
-        return Ok(report);
-    }
-
     let registry = Arc::new(registry);
     let stored = registry.list().await?;
     let cancel = cancel.child_token();
@@ -215,6 +209,7 @@ impl Begun {
             unrecorded: None,
             unsent: None,
             interrupted,
+            dry_run: plan.dry_run,
         }
     }
 }
@@ -241,11 +236,11 @@ async fn one(provider: &Provider, reader: &dyn Reader, shared: &Shared) -> Provi
             provider,
             readings: &readings,
             document: &merged.document,
-            whole: !shared.plan.order.asked.contains_key(&provider.key),
+            asked: shared.plan.order.asked.get(&provider.key).map(Vec::as_slice),
             counts: merged.counts,
         });
-        send(provider, merged, shared, &mut report).await;
-        keep_offer(provider, &Offer::of(provider, &readings), shared, &mut report).await;
+        let uid = send(provider, merged, shared, &mut report).await;
+        keep_offer(uid, &Offer::of(provider, &readings), shared, &mut report).await;
     }
     report.seconds = clock.elapsed().as_secs_f64();
     report
@@ -293,8 +288,15 @@ fn late(connection: &Connection, limit: Duration) -> Reading {
     Reading::unknown(connection, &fault)
 }
 
-/// Sends what was read of a provider, unless nothing is known of it at all.
-async fn send(provider: &Provider, merged: Merged, shared: &Shared, report: &mut ProviderReport) {
+/// Sends what was read of a provider, unless nothing is known of it at all. Its uid, when the registry has it.
+async fn send(
+    provider: &Provider,
+    merged: Merged,
+    shared: &Shared,
+    report: &mut ProviderReport,
+) -> Option<String> {
+    let stored = shared.stored.iter().find(|stored| stored.key == provider.key);
+    let stored = stored.map(|stored| stored.uid.clone());
     report.counts = merged.counts;
     report.scopes = merged.scopes;
     report.notes = merged.notes;
@@ -307,9 +309,9 @@ async fn send(provider: &Provider, merged: Merged, shared: &Shared, report: &mut
     });
     let nothing = !provider.connections.is_empty()
         && report.unread.iter().filter(|unread| unread.list.is_none()).count() == provider.connections.len();
-    if nothing && !shared.stored.iter().any(|stored| stored.key == provider.key) {
+    if nothing && stored.is_none() {
         report.outcome = Outcome::Failed;
-        return;
+        return None;
     }
     let body = json!({
         "document": merged.document,
@@ -322,26 +324,28 @@ async fn send(provider: &Provider, merged: Merged, shared: &Shared, report: &mut
             report.answered(&answer, shared.plan.dry_run);
             report.read = (!answer.recorded).then_some(read);
             shared.observer.event(&Event::Published { provider: &provider.key, outcome: report.outcome });
+            let uid = answer.uid.clone().or(stored);
             if shared.plan.dry_run {
                 report.planned = Some(Planned { request: Write::Reconcile(body), answer });
             }
+            uid
         }
         Err(error) => {
             report.outcome = Outcome::Failed;
             report.faults.splice(0..0, error.problems(Some(provider)));
             if matches!(error, RegistryError::Superseded(_)) {
                 shared.cancel.cancel();
+                return None;
             }
+            stored
         }
     }
 }
 
-/// Sends what a provider offers beyond v1. That it is not kept fails nothing: it is told. A new provider's is sent by
-/// the next run, which knows its uid.
-async fn keep_offer(provider: &Provider, offer: &Offer, shared: &Shared, report: &mut ProviderReport) {
-    let stored = shared.stored.iter().find(|stored| stored.key == provider.key);
-    let Some(stored) = stored.filter(|_| !shared.plan.dry_run && !offer.is_empty()) else { return };
-    if let Err(error) = shared.registry.offer(stored, offer).await {
+/// Sends what a provider offers beyond v1. That it is not kept fails nothing: it is told.
+async fn keep_offer(uid: Option<String>, offer: &Offer, shared: &Shared, report: &mut ProviderReport) {
+    let Some(uid) = uid.filter(|_| !shared.plan.dry_run && !offer.is_empty()) else { return };
+    if let Err(error) = shared.registry.offer(&uid, offer).await {
         report.notes.push(format!("what it offers beyond v1 was not kept: {error}"));
     }
 }

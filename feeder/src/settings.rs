@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::inventory::SecretSource;
+use crate::inventory::{SecretSource, Surroundings, TokenIssuer, token_source};
 use crate::limits::Limits;
 use crate::messages;
 use crate::order::Order;
@@ -16,6 +16,7 @@ use crate::publish::{Registry, RegistryError};
 use crate::run::Plan;
 use crate::schedule::{Schedule, ScheduleError};
 use crate::state::LISTS;
+use crate::tokens::{TokenSource, Vault};
 
 /// The feeder's settings.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -32,6 +33,8 @@ pub struct Settings {
     pub token_file: Option<PathBuf>,
     /// An environment variable that holds the token.
     pub token_env: Option<String>,
+    /// Or the issuer that gives it, in one of the ways of provider files.
+    pub token_issuer: Option<TokenIssuer>,
     /// A file with certificates (PEM) to trust at the registry, besides the system's.
     pub registry_ca_path: Option<PathBuf>,
     /// When to run: five or six fields of cron. None: once.
@@ -80,6 +83,7 @@ impl Default for Settings {
             token: None,
             token_file: None,
             token_env: None,
+            token_issuer: None,
             registry_ca_path: None,
             schedule: None,
             time_zone: "UTC".to_owned(),
@@ -158,25 +162,32 @@ impl Settings {
         })
     }
 
-    /// The registry, with the token of this moment.
-    pub(crate) fn registry(&self) -> Result<Registry, RegistryError> {
-        let token = self.registry_token().map_err(RegistryError::Settings)?;
-        Registry::trusting(&self.registry, self.registry_ca_path.as_deref(), token, self.limits.limits()?)
+    /// The registry; the vault keeps tokens for it.
+    pub(crate) fn registry(&self, vault: &Vault) -> Result<Registry, RegistryError> {
+        let limits = self.limits.limits()?;
+        let source = self.registry_token().map_err(RegistryError::Settings)?;
+        let tokens = source.map(|source| vault.of(&source, &limits));
+        Registry::trusting(&self.registry, self.registry_ca_path.as_deref(), tokens, limits)
     }
 
-    /// The token for the registry; none when the settings name none.
-    pub(crate) fn registry_token(&self) -> Result<Option<SecretString>, String> {
-        let source = SecretSource {
+    /// Where the token for the registry comes from; none when the settings say nothing of it.
+    pub(crate) fn registry_token(&self) -> Result<Option<TokenSource>, String> {
+        let given = SecretSource {
             name: "token",
             value: self.token.as_ref(),
             file: self.token_file.as_ref(),
             env: self.token_env.as_deref(),
         };
-        if source.is_absent() {
-            return Ok(None);
+        let surroundings =
+            Surroundings { folder: Path::new(""), environment: &|name| std::env::var(name).ok() };
+        let source = token_source(&given, self.token_issuer.as_ref(), surroundings);
+        match (source.map_err(|missing| missing.message)?, &self.token_issuer) {
+            (None, Some(TokenIssuer { issuer, .. })) => Err(format!(
+                "`token_issuer` names {issuer}, but not how it is asked: add `client_credentials`, `refresh_token` or \
+                 `oidc_agent` there"
+            )),
+            (source, _) => Ok(source),
         }
-        let token = source.get(Path::new(""), &|name| std::env::var(name).ok());
-        token.map(Some).map_err(|missing| missing.message)
     }
 }
 
@@ -303,10 +314,23 @@ mod tests {
         let settings: Settings =
             serde_json::from_str(r#"{"token_file": "/nowhere", "token": "sesame"}"#).unwrap();
         assert_eq!(
-            settings.registry_token().unwrap_err(),
+            settings.registry_token().err().unwrap(),
             "the token is given in more than one way: keep one of `token`, `token_file` and `token_env`"
         );
         assert!(!format!("{settings:?}").contains("sesame"));
+        let issuer = |more: &str| {
+            let text = format!(r#"{{"token_issuer": {{"issuer": "https://iam.example.org/"{more}}}}}"#);
+            serde_json::from_str::<Settings>(&text).unwrap().registry_token()
+        };
+        assert!(issuer("").err().unwrap().contains("not how it is asked"));
+        let client = r#", "client_credentials": {"client_id": "feeder", "client_secret": "sesame"}"#;
+        let source = issuer(client).unwrap().unwrap();
+        assert!(
+            matches!(&source, TokenSource::Issued(issued) if issued.issuer == "https://iam.example.org/")
+        );
+        assert!(!format!("{source:?}").contains("sesame"));
+        let twice = issuer(&format!(r#"{client}, "oidc_agent": {{"socket": "/run/agent"}}"#)).err().unwrap();
+        assert!(twice.contains("in more than one way"), "{twice}");
         assert!(serde_json::from_str::<Settings>(r#"{"removal_limits": 0.3}"#).is_err(), "a misspelt name");
     }
 }

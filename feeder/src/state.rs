@@ -106,7 +106,8 @@ impl State {
 }
 
 impl Intervals {
-    fn is_empty(&self) -> bool {
+    /// Whether all is read at each run.
+    pub fn is_empty(&self) -> bool {
         self.providers.is_empty() && self.lists.is_empty()
     }
 

@@ -110,6 +110,7 @@ pub fn report(keys: &[&crate::inventory::ProviderKey]) -> crate::report::Report 
         unrecorded: None,
         unsent: None,
         interrupted: false,
+        dry_run: false,
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod client;
 mod feeder;
+mod process;
 mod report;
 
 use clap::Args;
 use client::{Load, Target};
+use process::Process;
 use registry::{
     api::{self, Options, Readiness, Throttle, server},
     auth::SystemClock,
@@ -22,8 +24,9 @@ use simulator::{Issuer, IssuerOptions, Params, Subject};
 use std::{
     error::Error,
     fmt::Write,
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
-    process::ExitCode,
+    process::{ExitCode, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -155,10 +158,7 @@ fn settings(folder: &Path, issuer: &str) -> Result<Settings, serde_json::Error> 
     }))
 }
 
-async fn serve(
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<std::net::SocketAddr, Box<dyn Error>> {
+async fn serve(settings: &Settings, stop: &CancellationToken) -> Result<SocketAddr, Box<dyn Error>> {
     let service = Service::start(settings).await?;
     let address = service.address()?;
     tokio::spawn(service.run(stop.clone()));
@@ -166,10 +166,7 @@ async fn serve(
 }
 
 /// A server of the same stack that answers with the same bytes always.
-async fn constant(
-    body: bytes::Bytes,
-    stop: &CancellationToken,
-) -> Result<std::net::SocketAddr, Box<dyn Error>> {
+async fn constant(body: bytes::Bytes, stop: &CancellationToken) -> Result<SocketAddr, Box<dyn Error>> {
     let settings = Settings::default();
     let options = Options::from(&settings);
     let throttle = Throttle::new(&settings.limits.rates, Arc::new(SystemClock::new()));
@@ -302,43 +299,40 @@ fn urls(graph: &Graph) -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
     ])
 }
 
+/// A registry in a process of its own, with a store in this folder.
+fn registry_process(folder: &Path, issuer: &str) -> Result<(Process, SocketAddr), Box<dyn Error>> {
+    // free a moment ago
+    let address = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let config = folder.join("fedreg.yaml");
+    let settings = json!({
+        "listen": address.to_string(),
+        "store": { "kind": "embedded", "path": folder },
+        "limits": { "notice_seconds": 0, "drain_seconds": 1 },
+        "auth": {
+            "issuers": [{ "issuer": issuer }],
+            "administrators": [{ "issuer": issuer, "group": "admins" }],
+        },
+        "log": { "level": "error" },
+    });
+    // JSON is YAML
+    std::fs::write(&config, settings.to_string())?;
+    Ok((Process::start(&["serve"], &config, Stdio::null())?, address))
+}
+
 /// Memory of a registry process of its own: after its start, and after reads.
 async fn memory(folder: &Path, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let issuer = Issuer::start(IssuerOptions::default()).await?;
     let token = issuer.token(&Subject::new("bench").groups(["admins"]))?;
-    let port = server::bind(([127, 0, 0, 1], 0).into()).await?.local_addr()?;
-    let config = folder.join("fedreg.json");
-    let mut settings = json!({
-        "listen": port.to_string(),
-        "store": { "kind": "embedded", "path": folder },
-        "auth": { "issuers": [{ "issuer": issuer.url() }] },
-        "log": { "level": "error" },
-    });
-    settings["limits"] = json!({ "notice_seconds": 0, "drain_seconds": 1 });
-    // JSON is YAML
-    let config = config.with_extension("yaml");
-    std::fs::write(&config, settings.to_string())?;
-    let start = Instant::now();
-    let mut child = tokio::process::Command::new(std::env::current_exe()?)
-        .args([std::ffi::OsStr::new("serve"), "--config".as_ref(), config.as_ref()])
-        .kill_on_drop(true)
-        .spawn()?;
-    let pid = child.id().ok_or("the registry ended at once")?;
-    let ready = Target { address: port, path: "/readyz".to_owned(), token: token.clone() };
-    while client::fetch(&ready).await.is_err() {
-        if start.elapsed() > Duration::from_mins(1) {
-            return Err("the registry did not become ready".into());
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    report.process_start = start.elapsed();
-    report.idle_kib = client::memory_kib(pid, "VmRSS:")?;
+    let (registry, address) = registry_process(folder, issuer.url())?;
+    let ready = Target { address, path: "/readyz".to_owned(), token: token.clone() };
+    report.process_start = registry.ready(&ready).await?;
+    report.idle_kib = client::memory_kib(registry.pid, "VmRSS:")?;
     for path in ["user_groups", "flavors", "images", "networks", "regions"] {
         let path = format!("/api/v1/{path}?with_conn=true&limit=2000");
-        client::fetch(&Target { address: port, path, token: token.clone() }).await?;
+        client::fetch(&Target { address, path, token: token.clone() }).await?;
     }
-    report.used_kib = client::memory_kib(pid, "VmRSS:")?;
-    child.kill().await?;
+    report.used_kib = client::memory_kib(registry.pid, "VmRSS:")?;
+    registry.kill().await?;
     issuer.stop().await;
     Ok(())
 }

@@ -114,6 +114,57 @@ async fn a_provider_that_goes_takes_along_all_that_is_kept_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_feeder_of_one_provider_holds_up_nobody_else() {
+    let parts = none().await;
+    let narrow = async |method: &str, path: &str, body: Json| {
+        parts.ask(method, path, Some(&parts.narrow), Some(&body)).await
+    };
+    let ask = |holder: &str, fence: Option<u64>| json!({ "holder": holder, "seconds": 60, "fence": fence });
+    let (status, own) = narrow("PUT", "/feeder/lease", ask("narrow", None)).await;
+    assert_eq!((status, &own["providers"]), (200, &json!(["SITE"])), "{own}");
+    let own = own["fence"].as_u64().unwrap();
+    assert_eq!(narrow("PUT", &format!("/feeder/providers?fence={own}"), sent(1, 1.0)).await.0, 201);
+    let mut other = sent(1, 1.0);
+    other["document"]["name"] = json!("OTHER");
+    assert_eq!(narrow("PUT", &format!("/feeder/providers?fence={own}"), other).await.0, 403);
+
+    let all = parts.lease().await;
+    assert_eq!(
+        narrow("PUT", &format!("/feeder/providers?fence={own}"), sent(2, 1.0)).await.0,
+        412,
+        "made way"
+    );
+    let (status, held) = narrow("PUT", "/feeder/lease", ask("narrow", None)).await;
+    assert_eq!(status, 409);
+    assert!(held["detail"].as_str().unwrap().contains("test has the lease until"), "{held}");
+    let run =
+        json!({ "started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:01:00Z", "failed": false });
+    for (method, path, body) in [
+        ("PUT", format!("/feeder/providers?fence={all}"), sent(2, 1.0)),
+        ("PUT", "/feeder/lease".to_owned(), ask("narrow", Some(all))),
+        ("PUT", format!("/feeder/runs/20260101-narrow?fence={all}"), run.clone()),
+    ] {
+        assert_eq!(narrow(method, &path, body).await.0, 412, "with another's token: {path}");
+    }
+    let (_, asked) = parts.send("POST", "/feeder/runs", &json!({})).await;
+    let (_, for_it) = parts.send("POST", "/feeder/runs", &json!({ "providers": ["SITE"] })).await;
+    let record = async |fence: u64, id: &str, token: &str, run: &Json| {
+        parts.ask("PUT", &format!("/feeder/runs/{id}?fence={fence}"), Some(token), Some(run)).await.0
+    };
+    assert_eq!(record(all, "20260101-all", &parts.admin, &run).await, 204);
+
+    let (status, own) = narrow("PUT", "/feeder/lease", ask("narrow", None)).await;
+    assert_eq!(status, 200, "the other one has given it back: {own}");
+    let own = own["fence"].as_u64().unwrap();
+    let mut does_all = run.clone();
+    does_all["requests"] = json!([asked["id"], for_it["id"]]);
+    assert_eq!(record(own, "20260101-all", &parts.narrow, &does_all).await, 409, "the record of another run");
+    assert_eq!(record(own, "20260101-narrow", &parts.narrow, &does_all).await, 204);
+    let waiting = parts.get("/feeder/runs?limit=0").await["requested"].clone();
+    assert_eq!((waiting.as_array().unwrap().len(), &waiting[0]["id"]), (1, &asked["id"]), "not its business");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn too_much_at_once_is_held_back_and_the_rest_is_done() {
     let parts = none().await;
     let fence = parts.lease().await;

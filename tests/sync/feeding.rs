@@ -14,7 +14,14 @@ fn two() -> Params {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fails_stays_is_told_and_comes_back() {
     let parts = Parts::start(two()).await;
-    assert!(!parts.feed().await.failed());
+    let report = parts.feed().await;
+    assert!(!report.failed(), "{report}");
+    for site in parts.sites.sites() {
+        let name = site.provider().name.clone();
+        let uid = parts.named("/providers", &name).await["uid"].as_str().unwrap().to_owned();
+        let offer = parts.get(&format!("/providers/{uid}/offer")).await;
+        assert!(!offer.as_object().unwrap().is_empty(), "with the very first run: {offer}");
+    }
     let openstack = |site: &&Arc<Site>| site.provider().technology == Technology::OpenStack;
     let site = parts.sites.sites().iter().find(openstack).unwrap();
     site.configure(|settings| settings.page_size = 2);

@@ -11,6 +11,8 @@ pub struct Parts {
     pub url: String,
     pub admin: String,
     pub reader: String,
+    /// Of a feeder that may write the provider SITE and no other.
+    pub narrow: String,
     pub sites: Running,
     pub folder: tempfile::TempDir,
     pub graph: Arc<Graph>,
@@ -38,6 +40,7 @@ impl Parts {
             "auth": {
                 "issuers": [{ "issuer": issuer.url() }],
                 "administrators": [{ "issuer": issuer.url(), "group": "admins" }],
+                "feeders": [{ "issuer": issuer.url(), "group": "of SITE", "providers": ["SITE"] }],
             },
         }))
         .unwrap();
@@ -48,6 +51,7 @@ impl Parts {
         let parts = Self {
             url,
             admin: issuer.token(&Subject::new("admin").groups(["admins"])).unwrap(),
+            narrow: issuer.token(&Subject::new("narrow").groups(["of SITE"])).unwrap(),
             reader: issuer.token(&Subject::new("reader").groups(["users"])).unwrap(),
             folder,
             graph,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::fault::Issue;
-use super::file::{Auth, ClientCredentials, ProviderIdp, TrustedIdp};
+use super::file::{Auth, ClientCredentials, ProviderIdp, TokenIssuer, TrustedIdp};
 use super::resolve::Surroundings;
 use super::secret::{Missing, SecretSource};
 use super::{Credentials, ProviderKind};
@@ -107,7 +107,7 @@ fn by_federation(
 ) -> Result<Credentials, Vec<Issue>> {
     let mut issues = Vec::new();
     let (place, idp) = login.issuer;
-    let token = token_source(idp, surroundings).map_err(|missing| {
+    let token = of_trusted(idp, surroundings).map_err(|missing| {
         issues.push(Issue {
             at: join(&format!("trusted_idps[{place}]"), &missing.field),
             message: missing.message,
@@ -146,29 +146,48 @@ fn by_federation(
     }
 }
 
-/// Where access tokens of an issuer come from: exactly one of the ways.
+/// Where access tokens of an issuer of a provider file come from: exactly one of the ways.
+fn of_trusted(idp: &TrustedIdp, surroundings: Surroundings<'_>) -> Result<TokenSource, Missing> {
+    let given = SecretSource {
+        name: "token",
+        value: idp.token.as_ref(),
+        file: idp.token_file.as_ref(),
+        env: idp.token_env.as_deref(),
+    };
+    let asked = TokenIssuer {
+        issuer: idp.issuer.clone(),
+        oidc_agent: idp.oidc_agent.clone(),
+        client_credentials: idp.client_credentials.clone(),
+        refresh_token: idp.refresh_token.clone(),
+        scope: idp.scope.clone(),
+        audience: idp.audience.clone(),
+        token_endpoint: idp.token_endpoint.clone(),
+        ca_path: idp.ca_path.clone(),
+    };
+    token_source(&given, Some(&asked), surroundings)?.ok_or_else(|| Missing {
+        field: String::new(),
+        message: "there is no token: add `token_file`, `token_env`, `token`, `oidc_agent`, `client_credentials` or \
+                  `refresh_token` of this issuer, or give the providers that use it an `auth` of their own"
+            .to_owned(),
+    })
+}
+
+/// Where access tokens come from: they are given, or an issuer is asked in exactly one of its ways. None when nothing is
+/// said.
 pub fn token_source(
-    idp: &TrustedIdp,
+    given: &SecretSource<'_>,
+    issuer: Option<&TokenIssuer>,
     Surroundings { folder, environment }: Surroundings<'_>,
-) -> Result<TokenSource, Missing> {
-    let secret = |name, value, file, env| SecretSource { name, value, file, env };
-    let given = secret("token", idp.token.as_ref(), idp.token_file.as_ref(), idp.token_env.as_deref());
+) -> Result<Option<TokenSource>, Missing> {
     let ways = [
         ("", !given.is_absent()),
-        ("oidc_agent", idp.oidc_agent.is_some()),
-        ("client_credentials", idp.client_credentials.is_some()),
-        ("refresh_token", idp.refresh_token.is_some()),
+        ("oidc_agent", issuer.is_some_and(|issuer| issuer.oidc_agent.is_some())),
+        ("client_credentials", issuer.is_some_and(|issuer| issuer.client_credentials.is_some())),
+        ("refresh_token", issuer.is_some_and(|issuer| issuer.refresh_token.is_some())),
     ];
     let mut taken = ways.iter().filter(|(_, taken)| *taken);
     match (taken.next(), taken.next()) {
-        (None, _) => {
-            return Err(Missing {
-                field: String::new(),
-                message: "there is no token: add `token_file`, `token_env`, `token`, `oidc_agent`, `client_credentials` or \
-                          `refresh_token` of this issuer, or give the providers that use it an `auth` of their own"
-                    .to_owned(),
-            });
-        }
+        (None, _) => return Ok(None),
         (_, Some((second, _))) => {
             let message = "tokens of this issuer are given in more than one way: keep one of them".to_owned();
             return Err(Missing { field: (*second).to_owned(), message });
@@ -177,6 +196,11 @@ pub fn token_source(
     }
     let within = |way: &'static str| {
         move |missing: Missing| Missing { field: join(way, &missing.field), message: missing.message }
+    };
+    let secret = |name, value, file, env| SecretSource { name, value, file, env };
+    let Some(idp) = issuer.filter(|_| given.is_absent()) else {
+        let file = given.file.map(|file| folder.join(file));
+        return Ok(Some(TokenSource::Given { token: given.get(folder, environment)?, file }));
     };
     let grant = if let Some(agent) = &idp.oidc_agent {
         let socket = agent.socket.clone().or_else(|| environment("OIDC_SOCK").map(PathBuf::from));
@@ -217,17 +241,16 @@ pub fn token_source(
             file: refresh.token_file.as_ref().map(|file| folder.join(file)),
         }
     } else {
-        let file = idp.token_file.as_ref().map(|file| folder.join(file));
-        return Ok(TokenSource::Given { token: given.get(folder, environment)?, file });
+        return Ok(None);
     };
-    Ok(TokenSource::Issued(Arc::new(Issued {
+    Ok(Some(TokenSource::Issued(Arc::new(Issued {
         issuer: idp.issuer.clone(),
         ca_path: idp.ca_path.as_ref().map(|path| folder.join(path)),
         token_endpoint: idp.token_endpoint.clone(),
         scope: idp.scope.clone(),
         audience: idp.audience.clone(),
         grant,
-    })))
+    }))))
 }
 
 fn join(entry: &str, field: &str) -> String {

@@ -97,8 +97,30 @@ pub struct TrustedIdp {
     pub user_groups: Vec<UserGroup>,
 }
 
+/// An issuer that is asked for tokens, and in which of its ways.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenIssuer {
+    /// Its URL.
+    pub issuer: String,
+    /// Tokens of oidc-agent.
+    pub oidc_agent: Option<OidcAgent>,
+    /// Tokens for a client of its own.
+    pub client_credentials: Option<ClientCredentials>,
+    /// Tokens for somebody who gave a refresh token.
+    pub refresh_token: Option<RefreshToken>,
+    /// What to ask the issuer for, with spaces between.
+    pub scope: Option<String>,
+    /// Whom tokens shall be for.
+    pub audience: Option<String>,
+    /// Where tokens are asked for; none: where the issuer says.
+    pub token_endpoint: Option<String>,
+    /// Certificates (PEM) to trust at the issuer.
+    pub ca_path: Option<PathBuf>,
+}
+
 /// An account of oidc-agent.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OidcAgent {
     /// Its short name; none: one of the issuer.
@@ -108,7 +130,7 @@ pub struct OidcAgent {
 }
 
 /// A client of the issuer.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_field_names, reason = "the names of the file")]
 pub struct ClientCredentials {
@@ -124,7 +146,7 @@ pub struct ClientCredentials {
 }
 
 /// A refresh token, and the client that it was given to.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshToken {
     /// The client's id.

@@ -51,6 +51,12 @@ pub fn load_with(path: &Path, environment: Environment<'_>) -> Inventory {
         inventory.providers.extend(resolved.providers);
     }
     across_files(&read, &mut inventory);
+    if inventory.faults.is_empty() && inventory.providers.is_empty() {
+        let message = "no provider is named here: add one below `openstack` or `kubernetes`. Those that the registry has stay; \
+                       the last ones of a federation are removed over its API"
+            .to_owned();
+        inventory.faults.push(ConfigFault::of_file(path.to_owned(), message));
+    }
     inventory.faults.sort_by(|a, b| (&a.file, a.place).cmp(&(&b.file, b.place)));
     inventory.faulty.sort();
     inventory.faulty.dedup();

@@ -32,10 +32,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use accelerators::Accelerators;
+pub(crate) use credentials::token_source;
 pub use fault::ConfigFault;
+pub use file::TokenIssuer;
 pub use load::{load, load_with};
 pub use origin::Origin;
 pub(crate) use origin::place;
+pub(crate) use resolve::Surroundings;
 pub(crate) use secret::SecretSource;
 
 use crate::tokens::TokenSource;

@@ -2,19 +2,21 @@
 //!
 //! A message is the provider document as one project sees it: its quotas, and the flavors, images and networks that it
 //! may use. Of a connection that was not read completely there is none: the pipeline would take what is missing for
-//! gone, and one message without flavors loses the deployments of a whole group.
+//! gone, and one message without flavors loses the deployments of a whole group. What was not asked for is told as it
+//! was read last ([`Known`]).
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schema::{
     Kind, Schema,
-    entity::{Child, Projects, quota::Use},
+    entity::{Projects, quota::Use},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::known::{Known, many};
 use crate::inventory::{Connection, Provider, ProviderKind};
-use crate::reading::{Item, Listing, Reading};
+use crate::reading::{Item, Listing, Reading, ServiceReading};
 
 /// The version of messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
@@ -70,18 +72,15 @@ fn timestamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, false)
 }
 
-/// The lists of services of a region, which are those of a message.
-fn service_lists() -> impl Iterator<Item = &'static Child> {
-    Schema::get().entity(Kind::Region).decl.children.iter().filter(|child| child.many)
-}
-
 /// What to say of each project of a provider that was read completely; and why nothing is said of the others that
-/// were read.
+/// were read. `asked` are the only lists that were asked for, where not all were: `known` has the others then.
 pub fn messages(
     provider: &Provider,
     readings: &[Reading],
     document: &Value,
     version: Version,
+    asked: Option<&[&str]>,
+    mut known: Option<&mut Known>,
 ) -> (Vec<Message>, Vec<String>) {
     let mut messages = Vec::new();
     let mut left_out = Vec::new();
@@ -90,8 +89,29 @@ pub fn messages(
             reading.region == connection.region && reading.project_id == connection.project_id
         });
         let region = list(document, "regions").find(|region| region["name"] == connection.region.as_str());
-        let (Some(_), Some(region)) = (read.filter(|read| is_complete(read)), region) else { continue };
-        let body = body(provider, connection, document, region, version);
+        let (Some(read), Some(region)) = (read, region) else { continue };
+        let Some(services) = services_of(read) else { continue };
+        let mut whole = services.iter().flat_map(|service| &service.lists).all(|(_, list)| is_known(list));
+        let key = format!(
+            "{}/{}/{}/{}",
+            provider.key.kind, provider.key.name, connection.region, connection.project_id
+        );
+        let mut body = body(provider, connection, document, region, version);
+        let was_read = |address: &str, name: &str| {
+            let service = services.iter().find(|service| service.endpoint == address);
+            match service.and_then(|service| service.lists.iter().find(|(list, _)| *list == name)) {
+                Some((_, Listing::Unknown(_))) => false,
+                Some((_, Listing::Absent)) => asked.is_none_or(|asked| asked.contains(&name)),
+                Some((_, Listing::Complete(_))) | None => true,
+            }
+        };
+        match &mut known {
+            Some(known) => whole &= known.complete(&key, &mut body, &was_read),
+            None => whole &= asked.is_none(),
+        }
+        if !whole {
+            continue;
+        }
         if list(&Value::Object(body.clone()), "compute_services").next().is_none() {
             left_out.push(format!(
                 "region {}, project {}: no message is sent, since the cloud shows it no compute service: the ranker \
@@ -100,25 +120,22 @@ pub fn messages(
             ));
             continue;
         }
-        let key = format!(
-            "{}/{}/{}/{}",
-            provider.key.kind, provider.key.name, connection.region, connection.project_id
-        );
         messages.push(Message { key, body, timed: version >= Version::V1_3 });
     }
     (messages, left_out)
 }
 
-/// Whether nothing of it is unknown.
-fn is_complete(reading: &Reading) -> bool {
-    let services = match &reading.services {
-        Listing::Complete(services) => services.as_slice(),
-        Listing::Absent => &[],
-        Listing::Unknown(_) => return false,
-    };
-    let mut lists = services.iter().flat_map(|service| &service.lists);
-    matches!(reading.project, Listing::Complete(_))
-        && !lists.any(|(_, list)| matches!(list, Listing::Unknown(_)))
+/// The services that a project sees, when both are known.
+fn services_of(reading: &Reading) -> Option<&[ServiceReading]> {
+    match (&reading.project, &reading.services) {
+        (Listing::Complete(_), Listing::Complete(services)) => Some(services),
+        (Listing::Complete(_), Listing::Absent) => Some(&[]),
+        _ => None,
+    }
+}
+
+fn is_known<T>(list: &Listing<T>) -> bool {
+    !matches!(list, Listing::Unknown(_))
 }
 
 fn body(
@@ -150,7 +167,7 @@ fn body(
     for name in ["overbooking_cpu", "overbooking_ram", "bandwidth_in", "bandwidth_out"] {
         say(name, described[name].as_f64().unwrap_or_default().into());
     }
-    for child in service_lists() {
+    for child in many(Kind::Region) {
         let services = list(region, child.name).map(|service| {
             let mut service = described_with_lists(child.kind, service, &connection.project_id);
             if provider.key.kind == ProviderKind::Kubernetes {
@@ -201,7 +218,7 @@ fn described(kind: Kind, item: &Value, project: &str) -> Item {
 /// The same, with those items below it that the project may use.
 fn described_with_lists(kind: Kind, item: &Value, project: &str) -> Item {
     let mut out = described(kind, item, project);
-    for child in Schema::get().entity(kind).decl.children.iter().filter(|child| child.many) {
+    for child in many(kind) {
         let projects = Schema::get().entity(child.kind).decl.projects;
         let mine = list(item, child.name).filter(|below| match projects {
             Projects::No => true,

@@ -1,17 +1,19 @@
 //! Messages for the ranker pipeline: what each project has at each region, on a Kafka topic.
 //!
-//! [`message`] makes them of a provider document, [`outbox`] keeps the newest one of each project until it is sent,
+//! [`message`] makes them of a provider document and of what [`Known`] remembers, [`outbox`] keeps the newest one of each project until it is sent,
 //! [`pump`] sends them and waits where a broker does not answer, `kafka` is the broker. A feeder that is built without
 //! the feature `kafka` has all of this but the last.
 
 #[cfg(feature = "kafka")]
 mod kafka;
+mod known;
 pub mod message;
 mod messenger;
 pub mod outbox;
 pub mod pump;
 pub mod settings;
 
+pub use known::Known;
 pub use message::{Message, Version, messages};
 pub(crate) use messenger::{Beside, Messenger};
 pub use pump::{Pump, Sink, Standing};

@@ -2,7 +2,6 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use schema::feeding;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use wiremock::matchers::{bearer_token, body_json, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -24,7 +23,7 @@ fn limits() -> Limits {
 }
 
 fn registry(server: &MockServer) -> Registry {
-    Registry::new(&format!("{}/api/v1/", server.uri()), Some(SecretString::from(TOKEN)), limits()).unwrap()
+    Registry::new(&format!("{}/api/v1/", server.uri()), Some(TOKEN), limits()).unwrap()
 }
 
 fn stored(uid: &str) -> Stored {

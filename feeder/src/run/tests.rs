@@ -310,13 +310,28 @@ async fn a_provider_with_a_faulty_entry_fails_and_is_not_removed() {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_of_the_registry_when_the_files_say_nothing() {
-    let nobody = Registry::new("http://127.0.0.1:1", None, plan().limits).unwrap();
-    let inventory = crate::inventory::load(std::path::Path::new("/nowhere/providers.yaml"));
-    let (observer, cancel) = (Arc::new(Silent), CancellationToken::new());
-    let report = run(inventory, nobody, &Cloud::default(), plan(), observer, cancel).await.unwrap();
-    assert!(report.failed());
-    assert!(report.to_string().contains("1 faults in the provider files"), "{report}");
+async fn files_that_say_nothing_leave_a_record_that_says_so_and_remove_nothing() {
+    let bench = Bench::new().await;
+    bench.run(inventory(&["site-a"]), &Cloud::default(), plan()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("providers.yaml");
+    let text = testing::file(&[], 0, 1).replace("openstack:\n", "openstack: []\n");
+    std::fs::write(&empty, text.replace("projects:\n", "")).unwrap();
+    for (files, says) in [
+        (std::path::Path::new("/nowhere/providers.yaml"), "there is no such file"),
+        (&empty, "no provider is named here"),
+    ] {
+        let inventory = crate::inventory::load_with(files, &|_| Some("t".to_owned()));
+        let report = bench.run(inventory, &Cloud::default(), plan()).await;
+        assert!(report.failed());
+        assert!(report.to_string().contains("1 faults in the provider files"), "{report}");
+        assert!(report.kept.as_ref().is_some_and(|kept| kept.contains("site-a")), "{:?}", report.kept);
+        let record = bench.kept.records.lock().unwrap().pop().unwrap();
+        assert_eq!((&record["failed"], &record["providers"]), (&json!(true), &json!([])));
+        let told = record["configuration"][0]["message"].as_str().unwrap();
+        assert!(told.contains(says), "{told}");
+    }
+    assert_eq!(bench.names(), ["site-a"]);
 }
 
 #[tokio::test]

@@ -5,13 +5,14 @@ use crate::{
     auth::{self, Access, Identity, ProviderName, Reach, Role},
     federation::Author,
     graph::{Graph, change::ChangeSet, hold, hold::Beyond},
+    sync::lease::Scope,
 };
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, request::Parts},
 };
-use schema::{Audience, Operation};
-use std::time::Duration;
+use schema::{Audience, Kind, Operation};
+use std::{collections::BTreeSet, time::Duration};
 
 /// So much of a request's id is kept in the change log, in characters: clients can send any.
 const REQUEST_ID: usize = 128;
@@ -86,6 +87,23 @@ impl Caller {
         };
         let request = self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
         Author { who, what, request: request.chars().take(REQUEST_ID).collect() }
+    }
+
+    /// Which providers the caller may write, as the feeder's leases name them.
+    pub fn scope(&self, graph: &Graph) -> Scope {
+        let names = |one: &ProviderName| match one {
+            ProviderName::Named { name, .. } => name.clone(),
+            ProviderName::Uid(uid) => {
+                let known = uid.parse().ok().and_then(|uid| graph.find_kind(Kind::Provider, uid));
+                let name = known.and_then(|id| graph.value(id, "name").as_str().map(str::to_owned));
+                name.unwrap_or_else(|| uid.clone())
+            }
+        };
+        match &self.reach {
+            Reach::Everywhere => None,
+            Reach::Providers(named) => Some(named.iter().map(names).collect()),
+            Reach::Nowhere => Some(BTreeSet::new()),
+        }
     }
 
     /// Lets pass what belongs to providers that the caller may write for, and to no others.

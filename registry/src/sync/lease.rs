@@ -1,16 +1,20 @@
-//! Who may write: one feeder at a time. Each new holder gets a higher number (a fencing token), and what comes with an
+//! Who may write: one feeder at a time, at each provider. Each new holder gets a higher number (a fencing token), and what comes with an
 //! earlier one is refused: a feeder that was slow, or cut off, or started by mistake, does no harm.
 
 use crate::{graph::change::Note, notes::Notes};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 const KEY: &str = "lease/feeder";
 
 /// The shortest and the longest lease, in seconds.
 pub const SECONDS: std::ops::RangeInclusive<u32> = 5..=3600;
 
-/// The feeder's lease.
+/// Which providers somebody writes: those of these names, or all.
+pub type Scope = Option<BTreeSet<String>>;
+
+/// A feeder's lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// Whose it is.
@@ -19,6 +23,18 @@ pub struct Lease {
     pub fence: u64,
     /// Until when nobody else gets it.
     pub expires: DateTime<Utc>,
+    /// The names of the only providers that it is good for, when its holder may write no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub providers: Scope,
+}
+
+/// Who holds what. No two of them are good for the same provider.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leases {
+    /// The highest token that was given.
+    fence: u64,
+    #[serde(default)]
+    held: Vec<Lease>,
 }
 
 /// What a feeder asks.
@@ -52,39 +68,67 @@ pub enum Refused {
     Late(u64),
 }
 
-impl Lease {
-    /// The lease as it is.
-    pub fn of(notes: &Notes) -> Option<Self> {
-        serde_json::from_value((**notes.get(KEY)?).clone()).ok()
+fn overlap(one: &Scope, other: &Scope) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => !one.is_disjoint(other),
+        _ => true,
+    }
+}
+
+impl Leases {
+    /// As they are.
+    pub fn of(notes: &Notes) -> Self {
+        let kept = notes.get(KEY).and_then(|json| serde_json::from_value((**json).clone()).ok());
+        kept.unwrap_or_default()
     }
 
-    /// The note that keeps it.
+    /// The note that keeps them.
     pub fn note(&self) -> Note {
         Note { key: KEY.to_owned(), value: serde_json::to_value(self).ok() }
     }
 
-    /// Gives it, or keeps it with who has it.
-    pub fn take(old: Option<&Self>, ask: &Ask, now: DateTime<Utc>) -> Result<Self, Refused> {
-        let fence = match (old, ask.fence) {
-            (Some(lease), Some(fence)) if lease.fence == fence => fence,
-            (_, Some(fence)) => return Err(Refused::Late(fence)),
-            (Some(lease), None) if lease.expires > now => {
+    /// The newest that is good for any of these providers.
+    pub fn newest(self, scope: &Scope) -> Option<Lease> {
+        self.held.into_iter().filter(|lease| overlap(&lease.providers, scope)).max_by_key(|lease| lease.fence)
+    }
+
+    /// Gives one to somebody who may write this much, or keeps it with who has it. Whoever may write everything waits
+    /// for nobody who may not: a feeder of one provider cannot hold up the federation.
+    pub fn take(mut self, ask: &Ask, scope: Scope, now: DateTime<Utc>) -> Result<(Lease, Self), Refused> {
+        let fence = if let Some(fence) = ask.fence {
+            self.check(fence, &scope)?.fence
+        } else {
+            let in_the_way = |lease: &&Lease| {
+                lease.expires > now
+                    && overlap(&lease.providers, &scope)
+                    && (scope.is_some() || lease.providers.is_none())
+            };
+            if let Some(lease) = self.held.iter().find(in_the_way) {
                 return Err(Refused::Held { holder: lease.holder.clone(), expires: lease.expires });
             }
-            (old, None) => old.map_or(0, |lease| lease.fence) + 1,
+            self.fence += 1;
+            self.fence
         };
         let expires = (now + TimeDelta::seconds(ask.seconds.into())).trunc_subsecs(0);
-        Ok(Self { holder: ask.holder.clone(), fence, expires })
+        self.held.retain(|lease| !overlap(&lease.providers, &scope));
+        let lease = Lease { holder: ask.holder.clone(), fence, expires, providers: scope };
+        self.held.push(lease.clone());
+        Ok((lease, self))
     }
 
-    /// Given back: the next one gets it at once.
-    pub fn released(self, now: DateTime<Utc>) -> Self {
-        Self { expires: self.expires.min(now.trunc_subsecs(0)), ..self }
+    /// With one given back: the next one gets it at once.
+    pub fn released(mut self, fence: u64, now: DateTime<Utc>) -> Self {
+        for lease in self.held.iter_mut().filter(|lease| lease.fence == fence) {
+            lease.expires = lease.expires.min(now.trunc_subsecs(0));
+        }
+        self
     }
 
-    /// Whether a write with this token may go on. An expired lease that nobody else took is still good.
-    pub fn check(notes: &Notes, fence: u64) -> Result<Self, Refused> {
-        Self::of(notes).filter(|lease| lease.fence == fence).ok_or(Refused::Late(fence))
+    /// Whether a write with this token, by somebody who may write this much, may go on. An expired lease that nobody
+    /// else took is still good.
+    pub fn check(&self, fence: u64, scope: &Scope) -> Result<&Lease, Refused> {
+        let own = |lease: &&Lease| lease.fence == fence && lease.providers == *scope;
+        self.held.iter().find(own).ok_or(Refused::Late(fence))
     }
 }
 
@@ -96,22 +140,62 @@ mod tests {
         Ask { holder: holder.to_owned(), seconds: 60, fence }
     }
 
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+    }
+
+    fn of(names: &str) -> Scope {
+        (names != "all").then(|| names.split(' ').map(str::to_owned).collect())
+    }
+
     #[test]
     fn one_at_a_time_each_with_a_higher_token() {
-        let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
-        let first = Lease::take(None, &ask("a", None), at(0)).unwrap();
+        let (first, leases) = Leases::default().take(&ask("a", None), None, at(0)).unwrap();
         assert_eq!((first.fence, first.expires), (1, at(60)));
-        let held = Lease::take(Some(&first), &ask("b", None), at(59)).unwrap_err();
+        let held = leases.clone().take(&ask("b", None), None, at(59)).unwrap_err();
         assert!(held.to_string().contains("the feeder a has the lease until 1970-01-01"), "{held}");
-        let kept = Lease::take(Some(&first), &ask("a", Some(1)), at(50)).unwrap();
+        let (kept, leases) = leases.take(&ask("a", Some(1)), None, at(50)).unwrap();
         assert_eq!((kept.fence, kept.expires), (1, at(110)));
-        let second = Lease::take(Some(&kept), &ask("b", None), at(110)).unwrap();
+        let (second, leases) = leases.take(&ask("b", None), None, at(110)).unwrap();
         assert_eq!(second.fence, 2);
-        assert_eq!(Lease::take(Some(&second), &ask("a", Some(1)), at(111)), Err(Refused::Late(1)));
-        let third = Lease::take(Some(&second.released(at(112))), &ask("a", None), at(112)).unwrap();
+        let late = leases.clone().take(&ask("a", Some(1)), None, at(111));
+        assert_eq!(late, Err(Refused::Late(1)));
+        let (third, leases) = leases.released(2, at(112)).take(&ask("a", None), None, at(112)).unwrap();
         assert_eq!(third.fence, 3);
-        let notes: Notes = [third.note()].into_iter().collect();
-        assert_eq!(Lease::check(&notes, 2), Err(Refused::Late(2)));
-        assert_eq!(Lease::check(&notes, 3), Ok(third));
+        let notes: Notes = [leases.note()].into_iter().collect();
+        assert_eq!(Leases::of(&notes).check(2, &None), Err(Refused::Late(2)));
+        assert_eq!(Leases::of(&notes).check(3, &None), Ok(&third));
+    }
+
+    #[test]
+    fn a_feeder_of_some_providers_holds_up_neither_others_nor_the_whole_federation() {
+        let (_, leases) = Leases::default().take(&ask("a", None), of("a b"), at(0)).unwrap();
+        let held = leases.clone().take(&ask("also a", None), of("b"), at(1)).unwrap_err();
+        assert!(matches!(held, Refused::Held { .. }), "{held}");
+        let (other, leases) = leases.take(&ask("c", None), of("c"), at(1)).unwrap();
+        assert_eq!((other.fence, leases.check(1, &of("a b")).is_ok()), (2, true), "side by side");
+
+        let (all, leases) = leases.take(&ask("all", None), None, at(2)).unwrap();
+        assert_eq!(all.fence, 3, "at once");
+        for (fence, scope) in [(1, of("a b")), (2, of("c")), (3, of("c"))] {
+            assert_eq!(leases.check(fence, &scope), Err(Refused::Late(fence)), "and theirs are over");
+            let keep = leases.clone().take(&ask("c", Some(fence)), scope, at(3));
+            assert_eq!(keep, Err(Refused::Late(fence)), "nobody keeps, or changes, what is not theirs");
+        }
+        let held = leases.clone().take(&ask("c", None), of("c"), at(3)).unwrap_err();
+        assert!(held.to_string().contains("the feeder all has the lease"), "{held}");
+
+        let (again, leases) = leases.take(&ask("c", None), of("c"), at(62)).unwrap();
+        assert_eq!((again.fence, leases.check(3, &None)), (4, Err(Refused::Late(3))), "it had expired");
+        assert_eq!(leases.clone().newest(&of("a")), None);
+        assert_eq!(leases.newest(&None), Some(again));
+    }
+
+    #[test]
+    fn the_lease_of_an_older_version_is_over_and_its_token_is_not_given_again() {
+        let old = serde_json::json!({"holder": "a", "fence": 7, "expires": "1970-01-01T00:01:00Z"});
+        let notes: Notes = [Note { key: KEY.to_owned(), value: Some(old) }].into_iter().collect();
+        assert_eq!(Leases::of(&notes).check(7, &None), Err(Refused::Late(7)));
+        assert_eq!(Leases::of(&notes).take(&ask("b", None), None, at(0)).unwrap().0.fence, 8);
     }
 }

@@ -5,6 +5,7 @@ use crate::{graph::change::Note, notes::Notes};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeSet;
 
 const RUNS: &str = "runs/";
 const REQUESTS: &str = "run-requests/";
@@ -111,6 +112,16 @@ impl Request {
 }
 
 impl Record {
+    /// Forgets requests that ask for more than these providers: they are for another feeder.
+    pub fn keep_requests_within(&mut self, names: &BTreeSet<String>, notes: &Notes) {
+        let waiting = Request::waiting(notes);
+        let within = |request: &Request| {
+            let providers = &request.ask.providers;
+            !providers.is_empty() && providers.iter().all(|name| names.contains(name))
+        };
+        self.requests.retain(|id| waiting.iter().any(|request| request.id == *id && within(request)));
+    }
+
     /// The notes that keep it: itself, and what no longer stays beside it.
     pub fn notes(&self, id: &str, notes: &Notes) -> Vec<Note> {
         let own = format!("{RUNS}{id}");
@@ -123,6 +134,13 @@ impl Record {
         changes.extend(gone.map(|key| Note { key, value: None }));
         changes
     }
+}
+
+/// Whether a run of this id is kept that is not this one.
+pub fn is_another(notes: &Notes, id: &str, record: &Record) -> bool {
+    notes
+        .get(&format!("{RUNS}{id}"))
+        .is_some_and(|kept| serde_json::to_value(record).ok().as_ref() != Some(&**kept))
 }
 
 /// The record of a run.

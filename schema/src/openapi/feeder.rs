@@ -211,6 +211,10 @@ fn runs(shapes: &mut Named) {
             ),
             ("expires", moment("Until when nobody else gets it.")),
         ],
+    )
+    .property(
+        "providers",
+        list(text("A provider's name; without this list it is good for all.").build().into()),
     );
     shapes.add("Lease".to_owned(), lease.build());
     let flag = |doc: &str| ObjectBuilder::new().schema_type(JsonType::Boolean).description(Some(doc));

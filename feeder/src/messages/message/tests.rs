@@ -1,7 +1,7 @@
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use super::{Version, messages};
+use super::{Known, Version, messages};
 use crate::inventory::Provider;
 use crate::merge::merge;
 use crate::reading::{Item, Listing, Reading, ServiceReading, ServiceType};
@@ -43,7 +43,7 @@ fn cloud(provider: &Provider) -> Vec<Reading> {
 fn sent(provider: &Provider, readings: &[Reading], version: Version) -> Vec<(String, Value)> {
     let known: Vec<Reading> = readings.to_vec();
     let document = merge(provider, &known).document;
-    let (messages, left_out) = messages(provider, readings, &document, version);
+    let (messages, left_out) = messages(provider, readings, &document, version, None, None);
     assert_eq!(left_out, Vec::<String>::new());
     let at = DateTime::from_timestamp(1_795_849_200, 999_000_000).unwrap();
     messages
@@ -170,16 +170,72 @@ fn of_what_was_not_read_completely_nothing_is_said() {
     readings[0].services = Listing::Unknown(timeout());
     let Listing::Complete(services) = &mut readings[1].services else { panic!("complete") };
     services[0].lists[2].1 = Listing::Unknown(timeout());
-    let (said, left_out) = messages(&provider, &readings, &document, Version::V1_4);
+    let (said, left_out) = messages(&provider, &readings, &document, Version::V1_4, None, None);
     assert_eq!(
         said.iter().map(|message| message.key.as_str()).collect::<Vec<_>>(),
         ["openstack/site-a/R0/p2"]
     );
     assert_eq!(left_out, Vec::<String>::new(), "what is unknown is told by the run already");
 
-    let (said, left_out) =
-        messages(&provider, &readings[2..], &json!({"regions": [{"name": "R0"}]}), Version::V1_4);
+    let empty = json!({"regions": [{"name": "R0"}]});
+    let (said, left_out) = messages(&provider, &readings[2..], &empty, Version::V1_4, None, None);
     assert_eq!(said, []);
     assert_eq!(left_out.len(), 1, "{left_out:?}");
     assert!(left_out[0].starts_with("region R0, project p2: no message is sent"));
+}
+
+#[test]
+fn lists_that_were_not_asked_for_are_told_as_they_were_read_last() {
+    let provider = provider(1, 1);
+    let mut known = Known::default();
+    let mut say = |change: &dyn Fn(&mut ServiceReading), asked: Option<&[&str]>| {
+        let mut readings = cloud(&provider);
+        let Listing::Complete(services) = &mut readings[0].services else { panic!("complete") };
+        change(&mut services[0]);
+        for (name, list) in &mut services[0].lists {
+            if asked.is_some_and(|asked| !asked.contains(name)) {
+                *list = Listing::Absent;
+            }
+        }
+        let document = merge(&provider, &readings).document;
+        let (said, _) = messages(&provider, &readings, &document, Version::V1_4, asked, Some(&mut known));
+        said.into_iter().next().map(|message| Value::Object(message.body)["compute_services"][0].clone())
+    };
+    let set = |list: usize, value: Value| {
+        move |service: &mut ServiceReading| service.lists[list].1 = Listing::Complete(items(value.clone()))
+    };
+    let broken =
+        |list: usize| move |service: &mut ServiceReading| service.lists[list].1 = Listing::Unknown(timeout());
+    let cores = |n: i64| json!([{"project": "p0", "cores": n}]);
+    let names = |said: &Value, list: &str| -> Vec<String> {
+        said[list].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+
+    assert_eq!(say(&set(0, cores(1)), Some(&["quotas"])), None, "the flavors were never read");
+    assert_eq!(say(&broken(1), None), None);
+    assert_eq!(say(&set(0, cores(2)), Some(&["quotas"])), None, "nor now: but images and quotas were");
+    let said = say(&set(0, cores(3)), Some(&["quotas", "flavors"])).unwrap();
+    assert_eq!(
+        (said["quotas"][0]["cores"].as_i64(), names(&said, "images")),
+        (Some(3), vec!["image".to_owned()])
+    );
+    assert_eq!(names(&said, "flavors"), ["own", "small"]);
+    let said = say(&set(0, cores(4)), Some(&["quotas"])).unwrap();
+    assert_eq!((said["quotas"][0]["cores"].as_i64(), names(&said, "flavors").len()), (Some(4), 2));
+
+    let newer = json!([{"name": "newer", "uuid": "newer", "is_shared": true}]);
+    let change = |service: &mut ServiceReading| {
+        set(2, newer.clone())(service);
+        broken(1)(service);
+    };
+    assert_eq!(say(&change, None), None, "something is unknown: the last message stays");
+    let said = say(&set(0, cores(5)), Some(&["quotas"])).unwrap();
+    assert_eq!(names(&said, "images"), ["newer"], "what was read beside it is not forgotten");
+    assert_eq!(say(&broken(0), Some(&["quotas"])), None);
+    let said = say(&set(1, json!([])), Some(&["flavors"])).unwrap();
+    assert_eq!(
+        (said["quotas"][0]["cores"].as_i64(), names(&said, "flavors").len()),
+        (Some(5), 0),
+        "gone is gone"
+    );
 }

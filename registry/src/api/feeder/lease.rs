@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     graph::change::ChangeSet,
-    sync::lease::{Ask, Lease, SECONDS},
+    sync::lease::{Ask, Leases, SECONDS},
 };
 use axum::{
     Json,
@@ -36,16 +36,18 @@ pub(in super::super) async fn take(
     let written = app
         .federation
         .write(author, move |snapshot, _| {
-            let lease = Lease::take(Lease::of(&snapshot.notes).as_ref(), &ask, now)?;
-            let changes = ChangeSet { notes: vec![lease.note()], ..ChangeSet::default() };
+            let scope = caller.scope(&snapshot.graph);
+            let (lease, leases) = Leases::of(&snapshot.notes).take(&ask, scope, now)?;
+            let changes = ChangeSet { notes: vec![leases.note()], ..ChangeSet::default() };
             Ok::<_, ApiError>((lease, changes))
         })
         .await?;
     Ok(Json(written.value).into_response())
 }
 
-/// Who has it.
-pub(in super::super) async fn get(State(app): State<Shared>) -> Result<Response, ApiError> {
-    let lease = Lease::of(&app.federation.snapshot().notes);
+/// Who had it last, as far as it is about what the caller may write.
+pub(in super::super) async fn get(State(app): State<Shared>, caller: Caller) -> Result<Response, ApiError> {
+    let snapshot = app.federation.snapshot();
+    let lease = Leases::of(&snapshot.notes).newest(&caller.scope(&snapshot.graph));
     Ok(Json(lease).into_response())
 }

@@ -10,10 +10,10 @@ use super::{
     Asked, shaped,
 };
 use crate::{
+    federation::Snapshot,
     graph::change::ChangeSet,
-    notes::Notes,
     sync::{
-        lease::Lease,
+        lease::Leases,
         provider::{self, Impossible, Sent},
     },
 };
@@ -53,9 +53,9 @@ impl How {
         Ok(Self { dry_run, fence, digest: asked.text("digest").map(str::to_owned) })
     }
 
-    fn check(&self, notes: &Notes) -> Result<(), ApiError> {
+    fn check(&self, snapshot: &Snapshot, caller: &Caller) -> Result<(), ApiError> {
         if let Some(fence) = self.fence.filter(|_| !self.dry_run) {
-            Lease::check(notes, fence)?;
+            Leases::of(&snapshot.notes).check(fence, &caller.scope(&snapshot.graph))?;
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ pub(in super::super) async fn reconcile(
         .federation
         .write(author, move |snapshot, fresh| {
             let graph = &snapshot.graph;
-            how.check(&snapshot.notes)?;
+            how.check(snapshot, &caller)?;
             still_as_known(snapshot, &headers)?;
             let stored = provider::find(graph, &name, &kind);
             let projects = stored.into_iter().flat_map(|id| graph.neighbours(id, "projects"));
@@ -129,7 +129,7 @@ pub(in super::super) async fn remove(
     let written = app
         .federation
         .write(author, move |snapshot, _| {
-            how.check(&snapshot.notes)?;
+            how.check(snapshot, &caller)?;
             still_as_known(snapshot, &headers)?;
             let Ok(id) = find(snapshot, Kind::Provider, &uid) else {
                 return Ok((None, ChangeSet::default()));

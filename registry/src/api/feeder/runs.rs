@@ -9,7 +9,7 @@ use crate::{
     graph::change::{ChangeSet, Note},
     sync::{
         freshness::{Freshness, forgotten},
-        lease::Lease,
+        lease::Leases,
         provider,
         runs::{self, Ask, Record, Request as Wanted},
     },
@@ -94,13 +94,22 @@ pub(in super::super) async fn record(
     let author = caller.author(format!("PUT feeder/runs {id}"));
     app.federation
         .write(author, move |snapshot, _| {
-            let lease = Lease::check(&snapshot.notes, fence)?;
+            let leases = Leases::of(&snapshot.notes);
+            let scope = caller.scope(&snapshot.graph);
+            leases.check(fence, &scope)?;
+            if runs::is_another(&snapshot.notes, &id, &record) {
+                return Err(ApiError::Conflict(format!("another run has the id {id}")));
+            }
+            let mut record = record.clone();
+            if let Some(names) = &scope {
+                record.keep_requests_within(names, &snapshot.notes);
+            }
             for told in &record.providers {
                 let id = provider::find(&snapshot.graph, &told.name, &told.kind);
                 id.map_or(Ok(()), |id| caller.may_touch(&snapshot.graph, id))?;
             }
             let mut notes = record.notes(&id, &snapshot.notes);
-            notes.push(lease.released(now).note());
+            notes.push(leases.released(fence, now).note());
             notes.extend(freshness(snapshot, &record));
             notes.extend(forgotten(snapshot));
             Ok::<_, ApiError>(((), ChangeSet { notes, ..ChangeSet::default() }))
