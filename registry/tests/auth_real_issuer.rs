@@ -74,9 +74,13 @@ impl Lab {
     }
 
     async fn grant(&self, form: &[(&str, &str)]) -> String {
-        let answer = self.http.post(format!("{}/token", self.issuer)).form(form).send().await.unwrap();
-        let answer: Value = answer.json().await.unwrap();
+        let answer = self.answer(form).await;
         answer["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+    }
+
+    async fn answer(&self, form: &[(&str, &str)]) -> Value {
+        let answer = self.http.post(format!("{}/token", self.issuer)).form(form).send().await.unwrap();
+        answer.json().await.unwrap()
     }
 
     async fn token(&self, client: &str, user: &str) -> String {
@@ -148,6 +152,91 @@ async fn tokens_that_say_little() {
     assert_eq!(lab.tell(json!({})).await["hits"]["GET /me"], 1);
     let opaque = lab.token("orchestrator-light", "admin").await;
     assert_eq!(lab.ask(&opaque).await, Err(AuthError::Malformed));
+}
+
+/// The issuer's word about its tokens, asked for by a client of that name.
+fn introspected_by(client: &str, settings: &mut AuthSettings) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "registry-secret\n").unwrap();
+    // oidc-provider names no audience of such tokens
+    let introspection = json!({"client_id": client, "client_secret_file": file.path(), "audience_required": false, "inactive_per_second": 1});
+    settings.issuers[0].introspection = Some(serde_json::from_value(introspection).unwrap());
+    settings.administrators = vec![Rule::group(issuer_of(settings), "/admins")];
+    file
+}
+
+#[tokio::test]
+async fn opaque_tokens() {
+    let mut file = None;
+    let lab = Lab::new(|settings| file = Some(introspected_by("federation-registry", settings))).await;
+    let asked = async || lab.tell(json!({})).await["hits"]["POST /token/introspection"].as_u64().unwrap_or(0);
+    let before = asked().await;
+    let opaque = lab.token("orchestrator-light", "admin").await;
+    assert!(!opaque.contains('.'), "{opaque}");
+    for _ in 0..5 {
+        let admin = lab.ask(&opaque).await.unwrap();
+        assert_eq!((&*admin.subject, admin.role()), ("sub-admin", Role::Administrator));
+        assert_eq!(admin.email.as_ref().unwrap().as_str(), "admin@example.org");
+    }
+    assert_eq!(asked().await - before, 1);
+    let unverified = lab.ask(&lab.token("orchestrator-light", "unverified").await).await.unwrap();
+    assert_eq!((unverified.role(), &unverified.email), (Role::Administrator, &None), "by the group");
+    let user = lab.ask(&lab.token("orchestrator-light", "user").await).await.unwrap();
+    assert_eq!(user.role(), Role::Reader);
+
+    // a refresh token is active too, and none
+    let both = lab
+        .answer(&[
+            ("grant_type", "password"),
+            ("client_id", "orchestrator-light"),
+            ("username", "admin"),
+            ("password", "adminpw"),
+            ("scope", "openid offline_access"),
+        ])
+        .await;
+    let refresh = both["refresh_token"].as_str().unwrap();
+    assert_eq!(lab.ask(refresh).await, Err(AuthError::NotAnAccessToken));
+
+    // withdrawn
+    let revoked = [("token", opaque.as_str()), ("client_id", "orchestrator-light")];
+    let revoked =
+        lab.http.post(format!("{}/token/revocation", lab.issuer)).form(&revoked).send().await.unwrap();
+    assert_eq!(revoked.status(), 200);
+    lab.clock.1.store(60, Ordering::SeqCst);
+    assert_eq!(lab.ask(&opaque).await, Err(AuthError::Inactive));
+
+    // guesses
+    let before = asked().await;
+    for n in 0..300 {
+        let refused = lab.ask(&format!("guess-{n}-{before}")).await.unwrap_err();
+        assert!(matches!(refused, AuthError::Inactive | AuthError::Unchecked { .. }), "{refused}");
+    }
+    let guesses = asked().await - before;
+    assert!((5..=100).contains(&guesses), "{guesses} of 300 guesses reached the issuer");
+
+    // the issuer fails
+    let other = lab.token("orchestrator-light", "admin").await;
+    lab.clock.1.store(120, Ordering::SeqCst);
+    lab.tell(json!({"fail": {"/token/introspection": 503}})).await;
+    assert_eq!(lab.ask(&other).await, Err(AuthError::Unchecked { retry_after_seconds: 5 }));
+    lab.tell(json!({"fail": {}})).await;
+    lab.clock.1.store(125, Ordering::SeqCst);
+    assert_eq!(lab.ask(&other).await.unwrap().role(), Role::Administrator);
+}
+
+#[tokio::test]
+async fn opaque_tokens_that_the_issuer_does_not_tell_about() {
+    let mut file = None;
+    let lab = Lab::new(|settings| file = Some(introspected_by("registry", settings))).await;
+    let opaque = lab.token("orchestrator-light", "admin").await;
+    assert_eq!(lab.ask(&opaque).await, Err(AuthError::Inactive));
+    drop(lab);
+    let lab = Lab::new(|settings| {
+        file = Some(introspected_by("federation-registry", settings));
+        settings.issuers[0].introspection.as_mut().unwrap().audience_required = true;
+    })
+    .await;
+    assert_eq!(lab.ask(&opaque).await, Err(AuthError::Audience));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `fedreg bench`: where we stand, as ratios within one run. `docs/performance.md` explains the figures.
 
+mod auth;
 mod client;
 mod feeder;
 mod process;
@@ -47,6 +48,9 @@ pub struct Bench {
     /// Measure the feeder instead, over this many simulated sites of five projects each.
     #[arg(long, value_name = "SITES")]
     feeder: Option<usize>,
+    /// Measure what it costs to know who asks and whether they may, against bounds.
+    #[arg(long)]
+    auth: bool,
 }
 
 const NODES_OF_A_PROVIDER: usize = 190;
@@ -62,6 +66,16 @@ impl Bench {
                     ExitCode::SUCCESS
                 }
                 Err(error) => super::failed(&format!("the benchmark of {sites} sites failed: {error}")),
+            };
+        }
+        if self.auth {
+            let time = Duration::from_secs_f64(self.seconds / f64::from(ROUNDS));
+            return match auth::measure(self.connections, time).await {
+                Ok(figures) => {
+                    super::print(&figures);
+                    ExitCode::SUCCESS
+                }
+                Err(error) => super::failed(&format!("the benchmark of authorization failed: {error}")),
             };
         }
         for nodes in &self.nodes {
@@ -172,15 +186,24 @@ async fn constant(body: bytes::Bytes, stop: &CancellationToken) -> Result<Socket
     let throttle = Throttle::new(&settings.limits.rates, Arc::new(SystemClock::new()));
     let answer = axum::routing::get(move || async move { ([("content-type", "application/json")], body) });
     let router = api::layered(axum::Router::new().route("/constant", answer), &options, &Arc::new(throttle));
+    listen(router, &settings, stop).await
+}
+
+/// Serves routes until told to stop.
+async fn listen(
+    router: axum::Router,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<std::net::SocketAddr, Box<dyn Error>> {
     let listener = server::bind(([127, 0, 0, 1], 0).into()).await?;
     let address = listener.local_addr()?;
     let stop = stop.clone();
+    let bounds = server::Bounds {
+        notice_time: Duration::ZERO,
+        drain_time: Duration::from_secs(1),
+        ..server::Bounds::from(settings)
+    };
     tokio::spawn(async move {
-        let bounds = server::Bounds {
-            notice_time: Duration::ZERO,
-            drain_time: Duration::from_secs(1),
-            ..server::Bounds::from(&settings)
-        };
         server::serve(listener, None, router, &Readiness::default(), bounds, stop).await;
     });
     Ok(address)

@@ -37,7 +37,10 @@ impl Whoami {
                 ExitCode::SUCCESS
             }
             Ok(Err(error)) => failed(&error),
-            Err(refused) => failed(&format!("{refused} ({})", refused.reason())),
+            Err(refused) => {
+                let advice = refused.advice().map(|advice| format!(" {advice}.")).unwrap_or_default();
+                failed(&format!("{refused} ({}){advice}", refused.reason()))
+            }
         }
     }
 }

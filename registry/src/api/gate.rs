@@ -2,6 +2,7 @@
 
 use super::{ApiError, App, Shared, audit::Asked, body, caller::Caller};
 use axum::{
+    Router,
     extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -17,6 +18,11 @@ pub(super) fn gated(
     handler: MethodRouter<Shared>,
 ) -> MethodRouter<Shared> {
     handler.layer(middleware::from_fn_with_state((Arc::clone(app), operation), pass))
+}
+
+/// Routes behind one more gate.
+pub(super) fn before(app: &Shared, operation: Operation, routes: Router<Shared>) -> Router<Shared> {
+    routes.layer(middleware::from_fn_with_state((Arc::clone(app), operation), pass))
 }
 
 async fn pass(

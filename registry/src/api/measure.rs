@@ -126,6 +126,10 @@ fn install() -> Result<PrometheusHandle, BuildError> {
         "fedreg_issuer_key_fetches_total",
         "Fetches of issuers' keys, by issuer and outcome."
     );
+    metrics::describe_counter!(
+        "fedreg_introspections_total",
+        "Questions to issuers about tokens, by issuer and outcome."
+    );
     metrics::describe_gauge!("fedreg_graph_nodes", "Nodes of the graph by kind.");
     metrics::describe_gauge!("fedreg_graph_revision", "Changes that led to the current graph.");
     metrics::describe_gauge!("fedreg_ready", "1 while requests are wanted and can be answered.");

@@ -98,10 +98,20 @@ pub type Shared = Arc<App>;
 
 /// All routes.
 pub fn router(app: Shared) -> Router {
+    layered(routes(&app), &app.options, &app.throttle).with_state(app)
+}
+
+/// The same, everybody let in twice: the benchmark finds out by it what letting in costs.
+pub fn router_with_two_gates(app: Shared) -> Router {
+    let routes = gate::before(&app, Operation::List(Kind::Provider), routes(&app));
+    layered(routes, &app.options, &app.throttle).with_state(app)
+}
+
+fn routes(app: &Shared) -> Router<Shared> {
     // once it is known who asks, a request waits for the revision that it names
     let gate = |operation, handler: MethodRouter<Shared>| {
-        let fresh = middleware::from_fn_with_state(Arc::clone(&app), fresh::fresh);
-        gate::gated(&app, operation, handler.layer(fresh))
+        let fresh = middleware::from_fn_with_state(Arc::clone(app), fresh::fresh);
+        gate::gated(app, operation, handler.layer(fresh))
     };
     let mut v1 = Router::new();
     for entity in &Schema::get().entities {
@@ -147,17 +157,15 @@ pub fn router(app: Shared) -> Router {
     for (path, methods) in feeder::routes(&gate) {
         v1 = v1.route(path, methods.clone()).route(&format!("{path}/"), methods);
     }
-    v1 = v1.route("/whoami", gate::gated(&app, Operation::Whoami, get(whoami::whoami)));
+    v1 = v1.route("/whoami", gate::gated(app, Operation::Whoami, get(whoami::whoami)));
     let base = app.options.base_path.clone();
     let v1 = if base.is_empty() { v1 } else { Router::new().nest(&base, v1) };
-    let routes = v1
-        .merge(docs::routes(&base))
+    v1.merge(docs::routes(&base))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(measure::metrics))
         .fallback(async || ApiError::NoSuchPath)
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
-    layered(routes, &app.options, &app.throttle).with_state(app)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
 }
 
 /// What every request passes through, whatever answers it.

@@ -13,17 +13,22 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::cache::{Cache, Digest};
-use super::claims::{Email, Facts, check};
+use super::claims::{Email, Facts, Form, check};
 use super::error::Refused;
 use super::fetch::{FetchError, client};
+use super::introspection::MAX_ISSUERS;
 use super::issuer::Issuer;
+use super::opaque::Asked;
 use super::policy::Policy;
 use super::rules::Verdict;
-use super::token::{Members, Token};
+use super::token::{Header, Members, Token};
 use super::{Access, AuthError, AuthSettings, Clock, Grant, Identity, Known, Role, Rule, SignatureAlgorithm};
 
 /// For how long it is not asked again after userinfo did not answer, in seconds.
 const USERINFO_PAUSE_SECONDS: u64 = 5;
+
+/// How many tokens are remembered that issuers did not find good.
+const ASKED_REMEMBERED: usize = 2000;
 
 /// Why somebody is a reader when no rule says who is.
 const EVERYBODY: &str = "every valid token, since auth.readers names nobody";
@@ -31,24 +36,30 @@ const EVERYBODY: &str = "every valid token, since auth.readers names nobody";
 /// Tells who asks. One for the whole process; shared by reference.
 pub struct Authenticator {
     issuers: HashMap<Arc<str>, Arc<Issuer>>,
+    /// Those that opaque tokens are shown to, in this order.
+    pub(super) opaque: Vec<Arc<Issuer>>,
     /// The strongest role first.
     rules: Vec<(Role, Rule)>,
     /// Whether only rules make readers.
     readers_by_rule: bool,
     anonymous_reads: bool,
-    leeway_seconds: u32,
+    pub(super) leeway_seconds: u32,
     token_bytes: usize,
     userinfo: Duration,
-    clock: Arc<dyn Clock>,
-    verified: Cache<Verified>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) verified: Cache<Verified>,
+    /// Tokens that issuers are asked about or did not find good.
+    pub(super) asked: Cache<Asked>,
     policy: Option<Arc<Policy>>,
 }
 
 /// What is remembered of a token.
-struct Verified {
-    issuer: Arc<Issuer>,
-    /// Of the keys it was verified with.
-    generation: u64,
+pub(super) struct Verified {
+    pub issuer: Arc<Issuer>,
+    /// Of the keys it was verified with, if it was with keys.
+    generation: Option<u64>,
+    /// Until when (monotonic) its issuer's word is taken, if it was asked for that.
+    until: Option<Duration>,
     known: Arc<Known>,
     facts: Facts,
     /// All of its claims; for a policy, where there is one.
@@ -58,6 +69,15 @@ struct Verified {
     lacks_writing: bool,
     /// What userinfo added, and until when (monotonic) that is used. One asks, others wait for it.
     completed: Mutex<Option<(Duration, Arc<Known>)>>,
+}
+
+/// A JSON web token whose signature is good.
+pub(super) struct Signed {
+    pub issuer: Arc<Issuer>,
+    pub header: Header,
+    pub claims: Members,
+    /// Of the keys.
+    pub generation: u64,
 }
 
 /// Why an issuer is not usable, with what to do about it.
@@ -87,15 +107,16 @@ impl Authenticator {
         let (near, far) = (client(time, true)?, client(time, false)?);
         let issuers = settings.issuers.iter().map(|issuer| {
             let client = if issuer.issuer.is_loopback() { &near } else { &far };
-            let issuer = Issuer::new(issuer.clone(), settings.keys.clone(), client.clone(), clock.clone());
-            (issuer.name.clone(), Arc::new(issuer))
+            Arc::new(Issuer::new(issuer.clone(), settings.keys.clone(), client.clone(), clock.clone()))
         });
-        let issuers: HashMap<_, _> = issuers.collect();
+        let issuers: Vec<_> = issuers.collect();
         if issuers.is_empty() {
             tracing::warn!("auth.issuers is empty: every token is refused and nothing can be written");
         }
+        let opaque = issuers.iter().filter(|issuer| issuer.settings.is_shown_opaque_tokens());
         Ok(Self {
-            issuers,
+            opaque: opaque.take(MAX_ISSUERS).cloned().collect(),
+            issuers: issuers.into_iter().map(|issuer| (issuer.name.clone(), issuer)).collect(),
             rules: settings
                 .rules()
                 .into_iter()
@@ -108,6 +129,7 @@ impl Authenticator {
             userinfo: Duration::from_secs(settings.userinfo_seconds),
             clock,
             verified: Cache::new(settings.token_cache_entries),
+            asked: Cache::new(ASKED_REMEMBERED),
             policy: None,
         })
     }
@@ -177,14 +199,18 @@ impl Authenticator {
             return Err(Refused::new(AuthError::TooLong, format!("{} bytes", token.len())));
         }
         let digest = sha256(token);
-        let verified = match self.verified.get(&digest) {
-            Some(verified) if verified.still_holds(self.clock.now()) => verified,
-            // A token that expired, or whose issuer has other keys now: what was known of it is void.
-            Some(_) => {
-                self.verified.remove(&digest);
-                self.verify(token, digest).await?
-            }
-            None => self.verify(token, digest).await?,
+        let verified = match self.remembered(&digest) {
+            Some(verified) => verified,
+            // never seen, expired, its issuer has other keys now, or has to be asked again
+            None => match self.verify(token, digest).await {
+                Ok(verified) => verified,
+                Err(refused) => {
+                    if refused.error.retry_after_seconds().is_none() {
+                        self.verified.remove(&digest);
+                    }
+                    return Err(refused);
+                }
+            },
         };
         if if needed.is_reading() { verified.lacks_reading } else { verified.lacks_writing } {
             return Ok(self.complete(&verified, token).await);
@@ -192,10 +218,28 @@ impl Authenticator {
         Ok(verified.known.clone())
     }
 
-    /// Verifies a token that is not remembered, and remembers it. The issuer comes first: as long as it is not
-    /// one of the configured ones, nothing else of the token is looked at.
+    /// What is known of a token, as long as it holds.
+    pub(super) fn remembered(&self, digest: &Digest) -> Option<Arc<Verified>> {
+        self.verified.get(digest).filter(|verified| verified.still_holds(&*self.clock))
+    }
+
+    /// Verifies a token that is not remembered, and remembers it.
     async fn verify(&self, token: &str, digest: Digest) -> Result<Arc<Verified>, Refused> {
-        let token = Token::parse(token)?;
+        let parsed = match Token::parse(token) {
+            Ok(parsed) => parsed,
+            Err(refused) if self.opaque.is_empty() || !Token::may_be_opaque(token) => return Err(refused),
+            Err(_) => return self.introspected(token, digest, None).await,
+        };
+        let signed = self.check_signature(parsed).await?;
+        if signed.issuer.introspection.is_some() && !signed.claims.contains_key("sub") {
+            return self.introspected(token, digest, Some(signed)).await;
+        }
+        let Signed { issuer, header, claims, generation } = signed;
+        self.accept(digest, &issuer, claims, &Form::Signed(&header), Some(generation))
+    }
+
+    /// The issuer comes first: as long as it is not one of the configured ones, nothing else of the token is looked at.
+    async fn check_signature(&self, token: Token<'_>) -> Result<Signed, Refused> {
         let named = token.claims.get("iss").and_then(Value::as_str);
         let issuer = named.and_then(|iss| self.issuers.get(iss)).ok_or_else(|| {
             Refused::new(
@@ -216,8 +260,21 @@ impl Authenticator {
         if !published.keys.verify(&header.key_id, algorithm, token.signed(), &signature) {
             return Err(Refused::new(AuthError::BadSignature, format!("key {}", header.key_id)));
         }
-        let checked = check(&token.claims, &header, &issuer.settings, self.clock.now(), self.leeway_seconds)?;
-        let facts = Facts::new(&token.claims, &issuer.settings);
+        let generation = published.generation;
+        Ok(Signed { issuer: issuer.clone(), header, claims: token.claims, generation })
+    }
+
+    /// Looks at what is said about a token, and remembers it.
+    pub(super) fn accept(
+        &self,
+        digest: Digest,
+        issuer: &Arc<Issuer>,
+        claims: Members,
+        form: &Form<'_>,
+        generation: Option<u64>,
+    ) -> Result<Arc<Verified>, Refused> {
+        let checked = check(&claims, form, &issuer.settings, self.clock.now(), self.leeway_seconds)?;
+        let facts = Facts::new(&claims, &issuer.settings);
         let mut known = self.known(issuer, checked.subject, checked.expires_at, &facts, None);
         let policy_lacks = self.policy.is_some() && (facts.email == Email::Unknown || facts.groups.is_none());
         let lacks = |more: &dyn Fn(Role) -> bool| {
@@ -227,11 +284,15 @@ impl Authenticator {
         let lacks_reading = known.role() == Role::Anonymous && lacks(&|_| true) || policy_lacks;
         let lacks_writing =
             known.role() != Role::Administrator && lacks(&|role| role != Role::Reader) || policy_lacks;
-        let claims = if self.policy.is_some() { token.claims } else { Members::new() };
+        let claims = if self.policy.is_some() { claims } else { Members::new() };
         known.user_info = self.user_info(&claims, Members::new(), known.email.is_some());
+        let asked = matches!(form, Form::Introspected(_)).then_some(issuer.introspection.as_ref()).flatten();
+        let until =
+            asked.map(|asked| self.clock.monotonic() + Duration::from_secs(asked.settings.cache_seconds));
         let verified = Arc::new(Verified {
             issuer: issuer.clone(),
-            generation: published.generation,
+            generation,
+            until,
             known: Arc::new(known),
             facts,
             claims,
@@ -239,7 +300,8 @@ impl Authenticator {
             lacks_writing,
             completed: Mutex::default(),
         });
-        Ok(self.verified.insert(digest, verified, |other| other.generation == published.generation))
+        let as_good = |other: &Verified| other.generation == generation && until.is_none();
+        Ok(self.verified.insert(digest, verified, as_good))
     }
 
     /// Adds what userinfo says. That is used for at most a minute, and never beyond the token's own end: a token
@@ -318,9 +380,17 @@ impl Authenticator {
 }
 
 impl Verified {
-    fn still_holds(&self, now: i64) -> bool {
-        now < self.known.expires_at
-            && self.issuer.published().is_some_and(|published| published.generation == self.generation)
+    fn still_holds(&self, clock: &dyn Clock) -> bool {
+        let same_keys =
+            |generation| self.issuer.published().is_some_and(|published| published.generation == generation);
+        clock.now() < self.known.expires_at
+            && self.until.is_none_or(|until| clock.monotonic() < until)
+            && self.generation.is_none_or(same_keys)
+    }
+
+    /// When the token ends, in seconds since 1970-01-01T00:00:00Z.
+    pub fn expires_at(&self) -> i64 {
+        self.known.expires_at
     }
 }
 

@@ -121,26 +121,19 @@ pub(super) struct Checked {
 /// Checks time, audience, kind, profile and subject. `now` in seconds since 1970-01-01T00:00:00Z.
 pub(super) fn check(
     claims: &Members,
-    header: &Header,
+    form: &Form<'_>,
     settings: &IssuerSettings,
     now: i64,
     leeway_seconds: u32,
 ) -> Result<Checked, Refused> {
-    let expires_at =
-        numeric_date(claims, "exp")?.ok_or_else(|| Refused::new(AuthError::Malformed, "no exp"))?;
-    if now >= expires_at {
-        return Err(Refused::new(AuthError::Expired, format!("exp {expires_at}, now {now}")));
-    }
-    if let Some(from) = numeric_date(claims, "nbf")?
-        && from > now.saturating_add(i64::from(leeway_seconds))
-    {
-        return Err(Refused::new(AuthError::NotYetValid, format!("nbf {from}, now {now}")));
-    }
-    if !settings.audiences.is_empty() && !names_one_of(claims.get("aud"), &settings.audiences) {
-        let found = claims.get("aud").map_or_else(|| "no aud".to_owned(), |aud| format!("aud {aud}"));
+    let expires_at = check_time(claims, now, leeway_seconds)?;
+    let aud = claims.get("aud");
+    let silent = aud.is_none() && matches!(form, Form::Introspected(_)) && !settings.needs_an_audience();
+    if !settings.audiences.is_empty() && !silent && !names_one_of(aud, &settings.audiences) {
+        let found = aud.map_or_else(|| "no aud".to_owned(), |aud| format!("aud {aud}"));
         return Err(Refused::new(AuthError::Audience, found));
     }
-    if let Some(what) = other_kind(claims, header, settings.at_jwt_only) {
+    if let Some(what) = form.other_kind(claims, settings.at_jwt_only) {
         return Err(Refused::new(AuthError::NotAnAccessToken, what));
     }
     // WLCG profile: an unknown major version must be refused, a newer minor one accepted.
@@ -149,9 +142,29 @@ pub(super) fn check(
     {
         return Err(Refused::new(AuthError::Profile, format!("wlcg.ver {version}")));
     }
-    match claims.get("sub").and_then(Value::as_str) {
+    // RFC 9068, section 2.2: the subject of a token that no person is behind is the client
+    let subject = match (claims.get("sub"), form) {
+        (None, Form::Introspected(_)) => claims.get("client_id"),
+        (subject, _) => subject,
+    };
+    match subject.and_then(Value::as_str) {
         Some(subject) if !subject.is_empty() => Ok(Checked { subject: subject.into(), expires_at }),
         _ => Err(Refused::new(AuthError::NoSubject, "no sub")),
+    }
+}
+
+/// Checks that the token is good now; until when, in seconds since 1970-01-01T00:00:00Z.
+pub(super) fn check_time(claims: &Members, now: i64, leeway_seconds: u32) -> Result<i64, Refused> {
+    let expires_at =
+        numeric_date(claims, "exp")?.ok_or_else(|| Refused::new(AuthError::Malformed, "no exp"))?;
+    if now >= expires_at {
+        return Err(Refused::new(AuthError::Expired, format!("exp {expires_at}, now {now}")));
+    }
+    match numeric_date(claims, "nbf")? {
+        Some(from) if from > now.saturating_add(i64::from(leeway_seconds)) => {
+            Err(Refused::new(AuthError::NotYetValid, format!("nbf {from}, now {now}")))
+        }
+        _ => Ok(expires_at),
     }
 }
 
@@ -181,15 +194,49 @@ fn names_one_of(aud: Option<&Value>, accepted: &[String]) -> bool {
     }
 }
 
-/// What the token is instead of an access token, where that can be told.
+/// Where the claims come from.
+pub(super) enum Form<'a> {
+    /// The token says them all.
+    Signed(&'a Header),
+    /// Its issuer said them, or said more than a token with this header does.
+    Introspected(Option<&'a Header>),
+}
+
+impl Form<'_> {
+    /// What the token is instead of an access token, where that can be told.
+    fn other_kind(&self, claims: &Members, at_jwt_only: bool) -> Option<&'static str> {
+        let kind = claims.get("token_type").and_then(Value::as_str);
+        let header = match self {
+            Self::Signed(header) => Some(*header),
+            Self::Introspected(header) => {
+                match kind {
+                    Some(kind) if !kind.eq_ignore_ascii_case("bearer") => {
+                        return Some("its issuer says that its token_type is not Bearer");
+                    }
+                    // what oidc-provider says of refresh tokens
+                    None if header.is_none() => {
+                        return Some("its issuer says no token_type, as of refresh tokens");
+                    }
+                    _ => {}
+                }
+                *header
+            }
+        };
+        header.map_or_else(|| other_mark(claims), |header| other_kind(claims, header, at_jwt_only))
+    }
+}
+
 fn other_kind(claims: &Members, header: &Header, at_jwt_only: bool) -> Option<&'static str> {
     match header.kind.as_deref() {
         // RFC 9068: this is an access token, and nothing else is written so.
-        Some("at+jwt") => return None,
-        _ if at_jwt_only => return Some("the header's typ is not at+jwt"),
-        None | Some("jwt") => {}
-        Some(_) => return Some("the header's typ is none of JWT, at+jwt"),
+        Some("at+jwt") => None,
+        _ if at_jwt_only => Some("the header's typ is not at+jwt"),
+        None | Some("jwt") => other_mark(claims),
+        Some(_) => Some("the header's typ is none of JWT, at+jwt"),
     }
+}
+
+fn other_mark(claims: &Members) -> Option<&'static str> {
     // Keycloak says in a claim what each token is.
     match claims.get("typ").and_then(Value::as_str) {
         Some("Bearer") => return None,
@@ -238,7 +285,7 @@ mod tests {
         let mut claims = members(json!({"sub": "ada", "exp": NOW + 300}));
         claims.extend(members(more));
         claims.retain(|_, value| !value.is_null());
-        check(&claims, &header(kind), settings, NOW, 60)
+        check(&claims, &Form::Signed(&header(kind)), settings, NOW, 60)
             .map(|checked| checked.expires_at - NOW)
             .map_err(|refused| refused.error)
     }

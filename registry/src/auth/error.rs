@@ -53,6 +53,18 @@ pub enum AuthError {
         /// After how many seconds asking again makes sense.
         retry_after_seconds: u64,
     },
+    /// The issuer was asked, and says no more than that.
+    #[error("The token is not active: it ended, was withdrawn, or its issuer does not know it.")]
+    Inactive,
+    /// Only the issuer can tell, and could not be asked.
+    #[error(
+        "Whether the token is good could not be found out: its issuer has to be asked about it, and does not answer at \
+         the moment; try again later."
+    )]
+    Unchecked {
+        /// After how many seconds asking again makes sense.
+        retry_after_seconds: u64,
+    },
     /// Known, but not allowed.
     #[error("This needs the role {}; the token gives the role {held}.", .needed.roles())]
     Forbidden {
@@ -87,7 +99,10 @@ impl AuthError {
     /// HTTP status of the answer: 401, 403 or 503.
     pub fn status(&self) -> u16 {
         match self {
-            Self::IssuerUnavailable { .. } | Self::Undecided { .. } | Self::NoDecision { .. } => 503,
+            Self::IssuerUnavailable { .. }
+            | Self::Unchecked { .. }
+            | Self::Undecided { .. }
+            | Self::NoDecision { .. } => 503,
             Self::Forbidden { .. } | Self::Denied => 403,
             _ => 401,
         }
@@ -98,7 +113,7 @@ impl AuthError {
         let error = match self {
             // A request without credentials is told the scheme only (RFC 6750 section 3.1).
             Self::Missing => return Some("Bearer realm=\"fedreg\"".to_owned()),
-            Self::IssuerUnavailable { .. } | Self::Undecided { .. } | Self::NoDecision { .. } => return None,
+            _ if self.retry_after_seconds().is_some() => return None,
             Self::Forbidden { .. } | Self::Denied => "insufficient_scope",
             _ => "invalid_token",
         };
@@ -109,8 +124,29 @@ impl AuthError {
     pub fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Self::IssuerUnavailable { retry_after_seconds }
+            | Self::Unchecked { retry_after_seconds }
             | Self::Undecided { retry_after_seconds, .. }
             | Self::NoDecision { retry_after_seconds } => Some(*retry_after_seconds),
+            _ => None,
+        }
+    }
+
+    /// What to do about it, for whoever set this up; none where the text says it all.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Malformed | Self::NoSubject => Some(
+                "A token that only its issuer can read (opaque, or without a subject as Keycloak's lightweight ones) needs \
+                 introspection in auth.issuers",
+            ),
+            Self::UnknownIssuer => {
+                Some("auth.issuers must name the issuer exactly as iss does, the slash included")
+            }
+            Self::Audience => Some("Have the issuer write one of the audiences of auth.issuers into aud"),
+            Self::Inactive => Some(
+                "If it is so with new tokens too, the issuer does not tell the client of introspection about them: add that \
+                 client to their audience (at Keycloak an audience mapper)",
+            ),
+            Self::IssuerUnavailable { .. } | Self::Unchecked { .. } => Some("fedreg check says why"),
             _ => None,
         }
     }
@@ -132,6 +168,8 @@ impl AuthError {
             Self::NoSubject => "no_subject",
             Self::Profile => "profile",
             Self::IssuerUnavailable { .. } => "issuer_unavailable",
+            Self::Inactive => "inactive",
+            Self::Unchecked { .. } => "unchecked",
             Self::Forbidden { .. } => "forbidden",
             Self::Undecided { .. } => "undecided",
             Self::Denied => "denied",
@@ -141,7 +179,7 @@ impl AuthError {
 }
 
 /// A refusal with what only the log is told.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Refused {
     pub error: AuthError,
     pub detail: Cow<'static, str>,
@@ -157,7 +195,9 @@ impl Refused {
 mod tests {
     use super::*;
 
-    const ALL: [AuthError; 18] = [
+    const ALL: [AuthError; 20] = [
+        AuthError::Inactive,
+        AuthError::Unchecked { retry_after_seconds: 7 },
         AuthError::Denied,
         AuthError::NoDecision { retry_after_seconds: 7 },
         AuthError::Missing,

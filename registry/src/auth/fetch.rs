@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use url::Url;
 
 use super::keys::KeySetError;
@@ -54,6 +54,30 @@ pub enum FetchError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The issuer does not let the client ask about tokens.
+    #[error("{url} refuses the client {client} ({status})")]
+    Credentials {
+        /// What was asked for.
+        url: String,
+        /// The client of `introspection`.
+        client: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The secret of that client is not there.
+    #[error("the secret of the client {client} cannot be used: {reason}")]
+    Secret {
+        /// The client of `introspection`.
+        client: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The issuer publishes no address where tokens could be asked about.
+    #[error("{url} names no introspection_endpoint")]
+    NoIntrospection {
+        /// What was asked for.
+        url: String,
+    },
     /// Discovery of another issuer.
     #[error("{url} describes the issuer {found}")]
     OtherIssuer {
@@ -91,6 +115,14 @@ impl FetchError {
             Self::Status { .. } | Self::Redirect { .. } | Self::TooLong { .. } | Self::Document { .. } => {
                 "Check the address in auth.issuers: it must be the issuer itself, not a page of its web site"
             }
+            Self::Credentials { .. } => {
+                "Check client_id and the secret of introspection in auth.issuers: the client must be a confidential one \
+                 that the issuer lets introspect, and authenticate with its secret (client_secret_basic)"
+            }
+            Self::Secret { .. } => "Write the secret where introspection in auth.issuers says that it is",
+            Self::NoIntrospection { .. } => {
+                "Give introspection.endpoint in auth.issuers, or leave introspection out if the issuer has none"
+            }
             Self::OtherIssuer { .. } => {
                 "Write auth.issuers exactly as the issuer calls itself, trailing slash included"
             }
@@ -123,11 +155,14 @@ pub(super) fn client(total: Duration, loopback: bool) -> Result<Client, reqwest:
 
 /// Gets a document, with the token that it is about where there is one.
 pub(super) async fn get(client: &Client, url: &Url, token: Option<&str>) -> Result<Vec<u8>, FetchError> {
+    let request = client.get(url.clone());
+    answer(if let Some(token) = token { request.bearer_auth(token) } else { request }, url).await
+}
+
+/// The document that answers a request; the address is for errors.
+pub(super) async fn answer(request: RequestBuilder, url: &Url) -> Result<Vec<u8>, FetchError> {
     let unreachable = |e: reqwest::Error| FetchError::Unreachable { url: url.to_string(), reason: root(&e) };
-    let mut request = client.get(url.clone()).header("accept", "application/json");
-    if let Some(token) = token {
-        request = request.bearer_auth(token);
-    }
+    let request = request.header("accept", "application/json");
     let mut answer = request.send().await.map_err(unreachable)?;
     let status = answer.status();
     if status.is_redirection() {

@@ -16,6 +16,7 @@ use url::Url;
 
 use super::error::Refused;
 use super::fetch::{FetchError, get};
+use super::introspection::{Introspection, PAUSE_SECONDS, unchecked};
 use super::keys::KeySet;
 use super::token::{Members, Unique};
 use super::{AuthError, Clock, IssuerSettings, KeySettings};
@@ -29,6 +30,8 @@ pub(super) struct Issuer {
     client: Client,
     clock: Arc<dyn Clock>,
     published: ArcSwapOption<Published>,
+    /// How it is asked about tokens, if it is.
+    pub introspection: Option<Introspection>,
     /// Held by whoever fetches.
     fetching: Arc<Mutex<LastFetch>>,
     /// Monotonic milliseconds before which no further fetch is made.
@@ -41,6 +44,7 @@ pub(super) struct Published {
     /// Changes when the keys change: what was verified under another generation is verified anew.
     pub generation: u64,
     userinfo: Option<Url>,
+    introspection: Option<Url>,
     /// Monotonic.
     fetched: Duration,
 }
@@ -56,12 +60,18 @@ struct Discovery {
     issuer: String,
     jwks_uri: String,
     userinfo_endpoint: Option<String>,
+    /// RFC 8414, section 2.
+    introspection_endpoint: Option<String>,
 }
 
 impl Issuer {
     pub fn new(settings: IssuerSettings, times: KeySettings, client: Client, clock: Arc<dyn Clock>) -> Self {
+        let introspection = settings.introspection.clone().map(|introspection| {
+            Introspection::new(introspection, Duration::from_secs(times.fetch_seconds), clock.clone())
+        });
         Self {
             name: settings.issuer.as_str().into(),
+            introspection,
             settings,
             times,
             client,
@@ -96,20 +106,28 @@ impl Issuer {
         if let Some(published) = self.published().filter(|published| published.keys.has(id, algorithm)) {
             return Ok(published);
         }
-        let (issuer, id) = (self.clone(), id.to_owned());
-        tokio::spawn(async move { issuer.look_for_key(&id, algorithm).await })
+        let id = id.to_owned();
+        self.fetched(move |keys| keys.has(&id, algorithm)).await
+    }
+
+    /// What the issuer publishes, once it is what is wanted.
+    async fn fetched(
+        self: &Arc<Self>,
+        wanted: impl Fn(&KeySet) -> bool + Send + Sync + 'static,
+    ) -> Result<Arc<Published>, Refused> {
+        let issuer = self.clone();
+        tokio::spawn(async move { issuer.look_for(wanted).await })
             .await
             .unwrap_or_else(|_| Err(self.unavailable("the task that asked the issuer ended")))
     }
 
-    async fn look_for_key(
+    async fn look_for(
         self: &Arc<Self>,
-        id: &str,
-        algorithm: Algorithm,
+        wanted: impl Fn(&KeySet) -> bool + Sync,
     ) -> Result<Arc<Published>, Refused> {
         let fetching = self.fetching.clone().lock_owned().await;
         let at_hand = self.published();
-        match at_hand.filter(|published| published.keys.has(id, algorithm)) {
+        match at_hand.filter(|published| wanted(&published.keys)) {
             // Somebody else fetched it while this one waited.
             Some(published) => return Ok(published),
             None if self.cooldown_seconds().is_some() => {
@@ -124,20 +142,27 @@ impl Issuer {
             }
             None => {}
         }
-        if !self.fetch_and_note(fetching, |keys| keys.has(id, algorithm)).await {
+        if !self.fetch_and_note(fetching, &wanted).await {
             return Err(self.unavailable("the issuer does not answer"));
         }
         self.published()
-            .filter(|published| published.keys.has(id, algorithm))
+            .filter(|published| wanted(&published.keys))
             .ok_or_else(|| Refused::new(AuthError::UnknownKey, "the issuer has no such key"))
     }
 
-    /// Fetches now, whatever the cool-down says. What went wrong is the caller's to tell.
+    /// Fetches now, whatever the cool-down says, and tries whether tokens can be asked about where they are to be. What
+    /// went wrong is the caller's to tell.
     pub async fn fetch_now(&self) -> Result<(), FetchError> {
         let mut fetching = self.fetching.clone().lock_owned().await;
         let outcome = self.fetch().await;
         self.note(&mut fetching, &outcome, |_| true);
-        outcome
+        drop(fetching);
+        outcome?;
+        let Some((introspection, published)) = self.introspection.as_ref().zip(self.published.load_full())
+        else {
+            return Ok(());
+        };
+        introspection.probe(&self.client, &self.where_to_introspect(introspection, &published)?).await
     }
 
     /// Fetches and tells whether that succeeded.
@@ -173,6 +198,9 @@ impl Issuer {
         let userinfo = discovery
             .userinfo_endpoint
             .and_then(|address| self.address(&discovery_url, "userinfo_endpoint", &address).ok());
+        let introspection = discovery
+            .introspection_endpoint
+            .and_then(|address| self.address(&discovery_url, "introspection_endpoint", &address).ok());
         let document = get(&self.client, &keys_url, None).await?;
         let keys = KeySet::parse(&document).map_err(|e| FetchError::keys(&keys_url, &e))?;
         let generation = match &*self.published.load() {
@@ -182,7 +210,13 @@ impl Issuer {
         };
         tracing::debug!(issuer = %self.name, keys = keys.len(), generation, "the issuer's keys were fetched");
         let fetched = self.clock.monotonic();
-        self.published.store(Some(Arc::new(Published { keys, generation, userinfo, fetched })));
+        self.published.store(Some(Arc::new(Published {
+            keys,
+            generation,
+            userinfo,
+            introspection,
+            fetched,
+        })));
         Ok(())
     }
 
@@ -236,6 +270,54 @@ impl Issuer {
             return Ok(None);
         }
         Ok(Some(claims))
+    }
+
+    /// What the issuer says about a token, when it calls it active (RFC 7662). `familiar`: nobody made this token up.
+    pub async fn introspect(
+        self: &Arc<Self>,
+        token: &str,
+        familiar: bool,
+    ) -> Result<Option<Members>, Refused> {
+        let Some(introspection) = &self.introspection else { return Ok(None) };
+        let said = introspection.ask(familiar, async {
+            let published = match self.published() {
+                Some(published) => published,
+                None => self.fetched(|_| true).await?,
+            };
+            let answer = async {
+                let url = self.where_to_introspect(introspection, &published)?;
+                introspection.post(&self.client, &url, token).await
+            };
+            answer.await.map_err(|error| {
+                tracing::warn!(issuer = %self.name, %error, advice = error.advice(), "the issuer could not be asked about a token");
+                unchecked(PAUSE_SECONDS, "the issuer does not answer as it should")
+            })
+        });
+        let said = said.await;
+        let outcome = match &said {
+            Ok(Some(_)) => "active",
+            Ok(None) => "inactive",
+            Err(_) => "failed",
+        };
+        metrics::counter!("fedreg_introspections_total", "issuer" => self.name.to_string(), "outcome" => outcome)
+            .increment(1);
+        let Some(claims) = said? else { return Ok(None) };
+        match claims.get("iss") {
+            Some(iss) if iss.as_str() != Some(&*self.name) => {
+                tracing::warn!(issuer = %self.name, %iss, "the issuer calls a token active that another one made");
+                Ok(None)
+            }
+            _ => Ok(Some(claims)),
+        }
+    }
+
+    fn where_to_introspect(
+        &self,
+        introspection: &Introspection,
+        published: &Published,
+    ) -> Result<Url, FetchError> {
+        let given = introspection.settings.endpoint.as_ref().or(published.introspection.as_ref());
+        given.cloned().ok_or_else(|| FetchError::NoIntrospection { url: self.settings.issuer.discovery() })
     }
 
     /// Seconds to wait before the next fetch, rounded up; `None` when it may be made now.

@@ -47,6 +47,7 @@ impl Profile {
             email_verified_claim: "email_verified".to_owned(),
             trust_email: false,
             at_jwt_only: false,
+            introspection: None,
         }
     }
 }

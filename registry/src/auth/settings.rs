@@ -7,6 +7,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use serde::Deserialize;
 use url::{Host, Url};
 
+use super::introspection::{IntrospectionSettings, MAX_ISSUERS};
 use super::profile::Profile;
 use super::{PolicySettings, Role, Rule};
 
@@ -106,6 +107,8 @@ pub struct IssuerSettings {
     pub trust_email: bool,
     /// Whether only tokens of type `at+jwt` (RFC 9068) are accepted; for issuers that write it.
     pub at_jwt_only: bool,
+    /// How the issuer is asked about tokens that do not say enough themselves (RFC 7662); it is not when absent.
+    pub introspection: Option<IntrospectionSettings>,
 }
 
 /// An issuer as it stands in the configuration: what it leaves out its profile says.
@@ -127,6 +130,7 @@ struct WrittenIssuer {
     trust_email: bool,
     #[serde(default)]
     at_jwt_only: bool,
+    introspection: Option<IntrospectionSettings>,
 }
 
 impl From<WrittenIssuer> for IssuerSettings {
@@ -143,6 +147,10 @@ impl From<WrittenIssuer> for IssuerSettings {
             email_verified_claim: written.email_verified_claim.unwrap_or(usual.email_verified_claim),
             trust_email: written.trust_email,
             at_jwt_only: written.at_jwt_only,
+            introspection: written.introspection.map(|introspection| IntrospectionSettings {
+                opaque: Some(introspection.opaque.unwrap_or(profile == Profile::Any)),
+                ..introspection
+            }),
             ..usual
         }
     }
@@ -152,6 +160,16 @@ impl IssuerSettings {
     /// An issuer of no special profile, with the defaults for everything else.
     pub fn new(issuer: IssuerUrl) -> Self {
         Profile::Any.issuer(issuer)
+    }
+
+    /// Whether what it says about a token has to name an audience.
+    pub(super) fn needs_an_audience(&self) -> bool {
+        self.introspection.as_ref().is_none_or(|introspection| introspection.audience_required)
+    }
+
+    /// Whether it is asked about tokens that are no JSON web tokens.
+    pub(super) fn is_shown_opaque_tokens(&self) -> bool {
+        self.introspection.as_ref().is_some_and(|introspection| introspection.opaque.unwrap_or(true))
     }
 }
 
@@ -213,11 +231,26 @@ impl AuthSettings {
                 ("email_claim", std::slice::from_ref(&issuer.email_claim)),
                 ("email_verified_claim", std::slice::from_ref(&issuer.email_verified_claim)),
             ];
+            if let Some(introspection) = &issuer.introspection {
+                introspection.check(&issuer.issuer, &mut |name, what| {
+                    fault(&key(&format!("introspection.{name}")), what);
+                });
+            }
             for (name, values) in texts {
                 if values.iter().any(String::is_empty) {
                     fault(&key(name), "holds an empty text; remove it".into());
                 }
             }
+        }
+        let asked = self.issuers.iter().filter(|issuer| issuer.is_shown_opaque_tokens()).count();
+        if asked > MAX_ISSUERS {
+            fault(
+                "issuers",
+                format!(
+                    "has {asked} issuers that every opaque token would be shown to; allowed are {MAX_ISSUERS}: write \
+                     opaque: false into introspection of those that issue JSON web tokens only"
+                ),
+            );
         }
         for (list, role, rules) in self.rules() {
             for (at, rule) in rules.iter().enumerate() {

@@ -44,6 +44,16 @@ impl<'a> Token<'a> {
         Ok(Self { claims: object(claims, "claims")?, header, signed, signature })
     }
 
+    /// Whether a text that is no token of this form may be one that only its issuer can read: of the letters of RFC 6750,
+    /// section 2.1, and not begun like a signed token.
+    pub fn may_be_opaque(text: &str) -> bool {
+        let letters = text.trim_end_matches('=');
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+        let signed = text.split('.').count() == 3
+            && text.split('.').next().is_some_and(|header| object(header, "header").is_ok());
+        !letters.is_empty() && letters.bytes().all(allowed) && !signed
+    }
+
     /// The header.
     pub fn header(&self) -> Result<Header, Refused> {
         let mut members = object(self.header, "header")?;
@@ -150,6 +160,17 @@ mod tests {
         assert_eq!(token.signed(), text.strip_suffix(".c2ln").unwrap().as_bytes());
         assert_eq!((header.algorithm.as_str(), header.key_id.as_str()), ("ES256", "k"));
         assert_eq!(header.kind.as_deref(), Some("at+jwt"));
+    }
+
+    #[test]
+    fn what_only_an_issuer_can_read() {
+        for text in ["x", "a.b", "2YotnFZFEjr1zCsicMWpAA==", "Az09-._~+/", "a.b.c", "a.b.c.d.e", "..."] {
+            assert!(Token::may_be_opaque(text), "{text}");
+        }
+        let signed = token(r#"{"alg":"none"}"#, "not claims");
+        for text in ["", "=", "a b", "a=b", "pässword", "a\n", "a&token=b", "{}", signed.as_str()] {
+            assert!(!Token::may_be_opaque(text), "{text}");
+        }
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn every_fault_says_where_what_and_what_is_allowed() {
             &[],
             "FILE: auth.issuers[0].audience: 'audience' is not a known key; did you mean 'audiences'? Known: issuer, \
              profile, audiences, algorithms, group_claims, entitlement_claims, role_claims, email_claim, \
-             email_verified_claim, trust_email, at_jwt_only.",
+             email_verified_claim, trust_email, at_jwt_only, introspection.",
         ),
         (
             "",
@@ -389,6 +389,10 @@ fn the_example_and_the_page_have_every_key() {
         ("auth.keys", "auth: {keys: {zzz: 1}}"),
         ("auth.policy", "auth: {policy: {zzz: 1}}"),
         ("auth.issuers", "auth: {issuers: [{zzz: 1}]}"),
+        (
+            "auth.issuers.introspection",
+            "auth: {issuers: [{issuer: 'https://x.org', introspection: {zzz: 1}}]}",
+        ),
         ("auth.administrators", "auth: {administrators: [{zzz: 1}]}"),
     ]
     .map(|(section, wrong)| (section, (wrong, &text)))

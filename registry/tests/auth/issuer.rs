@@ -6,19 +6,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use futures::stream;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING as P256, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
+use url::form_urlencoded::{self, byte_serialize};
 
 use super::clock::START;
 
@@ -26,6 +27,9 @@ use super::clock::START;
 pub const DISCOVERY: &str = "/.well-known/openid-configuration";
 pub const KEYS: &str = "/jwks";
 pub const USERINFO: &str = "/userinfo";
+pub const INTROSPECTION: &str = "/introspect";
+/// Who may introspect: `registry`, with this secret.
+pub const SECRET: &str = "a secret: with / and %, of the registry";
 
 /// A running issuer. It ends with the test's runtime.
 #[derive(Clone)]
@@ -43,6 +47,8 @@ struct Published {
     keys: Vec<Value>,
     signing: Key,
     userinfo: Value,
+    /// What introspection says, by token.
+    active: BTreeMap<String, Value>,
     replies: BTreeMap<&'static str, Reply>,
 }
 
@@ -78,6 +84,7 @@ impl Issuer {
             keys: vec![signing.public()],
             signing,
             userinfo: json!({}),
+            active: BTreeMap::new(),
             replies: BTreeMap::new(),
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), hits: watch::Sender::default() });
@@ -124,6 +131,12 @@ impl Issuer {
         self.shared.state.lock().unwrap().userinfo = claims;
     }
 
+    /// From now on introspection calls this token active and says this about it; `null`: that it is not.
+    pub fn set_active(&self, token: &str, said: Value) {
+        let mut state = self.shared.state.lock().unwrap();
+        state.active.insert(token.to_owned(), said);
+    }
+
     /// A new key; the old ones stay published.
     pub fn rotate(&self, id: &str) {
         let key = Key::new(id);
@@ -168,6 +181,21 @@ impl Issuer {
         self.key().sign(&merge(self.claims(subject), more))
     }
 
+    fn introspect(&self, headers: &HeaderMap, body: &[u8]) -> Response {
+        let id: String = byte_serialize(b"registry").collect();
+        let secret: String = byte_serialize(SECRET.as_bytes()).collect();
+        let expected = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+        if headers.get(AUTHORIZATION).is_none_or(|given| *given != expected) {
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
+        let token = form_urlencoded::parse(body).find(|(name, _)| name == "token").unwrap().1.into_owned();
+        let state = self.shared.state.lock().unwrap();
+        match state.active.get(&token) {
+            None | Some(Value::Null) => axum::Json(json!({"active": false})).into_response(),
+            Some(said) => axum::Json(merge(json!({"active": true}), said.clone())).into_response(),
+        }
+    }
+
     fn usual(&self, path: &str, authorized: bool) -> Response {
         let state = self.shared.state.lock().unwrap();
         let base = self.url.trim_end_matches('/');
@@ -176,6 +204,7 @@ impl Issuer {
                 "issuer": self.url,
                 "jwks_uri": format!("{base}{KEYS}"),
                 "userinfo_endpoint": format!("{base}{USERINFO}"),
+                "introspection_endpoint": format!("{base}{INTROSPECTION}"),
             }))
             .into_response(),
             KEYS => axum::Json(json!({"keys": state.keys})).into_response(),
@@ -192,6 +221,10 @@ async fn answer(State(issuer): State<Issuer>, request: Request) -> Response {
     issuer.shared.hits.send_modify(|hits| *hits.entry(path.clone()).or_default() += 1);
     let reply = issuer.shared.state.lock().unwrap().replies.get(path.as_str()).cloned();
     match reply {
+        None if path == INTROSPECTION => {
+            let (parts, body) = request.into_parts();
+            issuer.introspect(&parts.headers, &to_bytes(body, 1 << 20).await.unwrap())
+        }
         None => issuer.usual(&path, authorized),
         Some(Reply::Status(status)) => StatusCode::from_u16(status).unwrap().into_response(),
         Some(Reply::Redirect(to)) => (StatusCode::FOUND, [(LOCATION, to)]).into_response(),
@@ -211,6 +244,10 @@ async fn answer(State(issuer): State<Issuer>, request: Request) -> Response {
         Some(Reply::Silence) => std::future::pending().await,
         Some(Reply::When(go)) => {
             go.notified().await;
+            if path == INTROSPECTION {
+                let (parts, body) = request.into_parts();
+                return issuer.introspect(&parts.headers, &to_bytes(body, 1 << 20).await.unwrap());
+            }
             issuer.usual(&path, authorized)
         }
     }

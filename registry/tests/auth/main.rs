@@ -26,6 +26,7 @@
 //! | slow issuers, redirects | `outages::slow_answers_are_cut_off`, `outages::redirects_are_not_followed`, `outages::other_requests_go_on_while_an_issuer_is_slow` |
 //! | issuers that are down, with known keys and without | `outages::keys_outlive_their_issuer_for_two_days`, `outages::an_unknown_key_while_the_issuer_is_down` |
 //! | rotation; made-up key ids | `keys` |
+//! | opaque tokens: inactive, of another issuer, of another kind; a flood of them; answers that must not be used | `introspection` |
 //! | tokens in the log | `logs` |
 //! | an Open Policy Agent that does not answer, or with nonsense | `policy` |
 //! | anonymous callers and private attributes | test program `behaviour`, `access` |
@@ -37,6 +38,7 @@
 mod attacks;
 mod claims;
 mod clock;
+mod introspection;
 mod issuer;
 mod keys;
 mod logs;

@@ -70,6 +70,35 @@ async fn tokens_that_say_little() {
     assert_eq!(lab.good_for(&access(&bare("user").await)).await, Good::Reading);
 }
 
+/// Lightweight tokens name nobody: introspection does, to the client that is their audience.
+#[tokio::test]
+async fn tokens_that_name_nobody() {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "registry-secret\n").unwrap();
+    for (client, admin, user) in
+        [("federation-registry", Good::Writing, Good::Reading), ("registry", REFUSED, REFUSED)]
+    {
+        let lab = Lab::new(|settings| {
+            let introspection = json!({ "client_id": client, "client_secret_file": secret.path() });
+            settings.auth.issuers[0].introspection = Some(serde_json::from_value(introspection).unwrap());
+        })
+        .await;
+        assert_eq!(lab.good_for(&lab.tokens.user("orchestrator-light", "admin").await).await, admin);
+        let token = lab.tokens.user("orchestrator-light", "user").await;
+        assert_eq!(lab.good_for(&token).await, user);
+        let (status, body) = lab.registry.get("/whoami", Some(&token)).await;
+        match user {
+            Good::Reading => assert_eq!(body["groups"], json!(["/beta/testers", "/users"])),
+            _ => assert!(body["detail"].as_str().unwrap().contains("not active"), "{status} {body}"),
+        }
+        assert_eq!(lab.good_for("a-guess").await, REFUSED);
+        // tokens that say enough are not asked about
+        assert_eq!(lab.good_for(&lab.tokens.user("orchestrator", "admin").await).await, Good::Writing);
+    }
+    let lab = Lab::new(|_| {}).await;
+    assert_eq!(lab.good_for(&lab.tokens.user("orchestrator-light", "admin").await).await, REFUSED);
+}
+
 #[tokio::test]
 async fn addresses_count_when_they_are_verified() {
     let lab = Lab::new(|settings| {
