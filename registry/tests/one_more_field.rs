@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "common/store.rs"]
+mod store;
+
 use registry::{
     federation::{Author, Federation},
     graph::{
@@ -10,11 +13,13 @@ use registry::{
         plan,
         select::{Special, select},
     },
-    store::embedded::Embedded,
+    settings::StoreSettings,
+    store::{Store, embedded::Embedded, neo4j::Neo4j},
 };
 use schema::{Audience, Kind, Schema, document, field, filter};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
+use store::TestStore;
 
 fn provider(colour: Json) -> Json {
     let flavor = |name: &str, colour: Json| json!({ "name": name, "uuid": name, "colour": colour });
@@ -48,10 +53,14 @@ async fn a_declared_field_is_everywhere() {
     );
 
     // store: written, read back by another process of the same schema
-    let folder = tempfile::tempdir().unwrap();
+    let test = TestStore::new().await;
     let open = async || {
-        let store = Embedded::open(schema, folder.path(), 10).unwrap();
-        Arc::new(Federation::open(schema, Arc::new(store), chrono::Utc::now, [1; 32], 0).await.unwrap())
+        let store: Arc<dyn Store> = match &test.settings {
+            StoreSettings::Embedded { path } => Arc::new(Embedded::open(schema, path, 10).unwrap()),
+            StoreSettings::Neo4j(settings) => Arc::new(Neo4j::new(schema, settings, 10).unwrap()),
+            other => panic!("{other:?}"),
+        };
+        Arc::new(Federation::open(schema, store, chrono::Utc::now, [1; 32], 0).await.unwrap())
     };
     let author = || Author { who: "test".to_owned(), what: "test".to_owned(), request: String::new() };
     let federation = open().await;

@@ -3,6 +3,7 @@
 mod auth;
 mod client;
 mod feeder;
+mod neo4j;
 mod process;
 mod report;
 
@@ -26,7 +27,7 @@ use std::{
     error::Error,
     fmt::Write,
     net::{Ipv4Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     process::{ExitCode, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -51,6 +52,9 @@ pub struct Bench {
     /// Measure what it costs to know who asks and whether they may, against bounds.
     #[arg(long)]
     auth: bool,
+    /// Measure the shared store instead: a settings file whose store is an empty Neo4j. All in it is deleted at the end.
+    #[arg(long, value_name = "SETTINGS")]
+    neo4j: Option<PathBuf>,
 }
 
 const NODES_OF_A_PROVIDER: usize = 190;
@@ -76,6 +80,17 @@ impl Bench {
                     ExitCode::SUCCESS
                 }
                 Err(error) => super::failed(&format!("the benchmark of authorization failed: {error}")),
+            };
+        }
+        if let Some(file) = &self.neo4j {
+            return match neo4j::measure(file, &self.nodes).await {
+                Ok(sizes) => {
+                    for figures in &sizes {
+                        super::print(figures);
+                    }
+                    ExitCode::SUCCESS
+                }
+                Err(error) => super::failed(&format!("the benchmark of the database failed: {error}")),
             };
         }
         for nodes in &self.nodes {

@@ -155,11 +155,19 @@ impl ChangeSet {
         created.chain(updated).chain(deleted).find(|(known, _)| *known == uid).map(|(_, kind)| kind)
     }
 
+    /// The nodes that change themselves or by their relations; some of them several times.
+    pub fn uids(&self) -> impl Iterator<Item = Uid> + '_ {
+        let nodes = self.created.iter().map(|node| node.uid);
+        let nodes = nodes.chain(self.updated.iter().map(|node| node.uid));
+        let nodes = nodes.chain(self.deleted.iter().map(|node| node.uid));
+        let along = self.deleted.iter().filter_map(|node| node.was.as_ref()).flat_map(|was| &was.links);
+        let links = self.linked.iter().chain(&self.unlinked).chain(along);
+        nodes.chain(links.flat_map(|link| [link.from, link.to]))
+    }
+
     /// Whether a node or one of its relations changes.
     pub fn is_about(&self, uid: Uid) -> bool {
-        let along = self.deleted.iter().filter_map(|node| node.was.as_ref()).flat_map(|was| &was.links);
-        let mut links = self.linked.iter().chain(&self.unlinked).chain(along);
-        self.kind_of(uid).is_some() || links.any(|link| link.from == uid || link.to == uid)
+        self.uids().any(|known| known == uid)
     }
 
     /// How many nodes and relations change; notes do not count.

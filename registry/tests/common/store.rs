@@ -29,11 +29,7 @@ pub struct TestStore {
 impl TestStore {
     /// Whichever this run of the tests is about.
     pub async fn new() -> Self {
-        match std::env::var(CHOICE).as_deref() {
-            Ok("neo4j") => Self::neo4j().await,
-            Ok(other) if other != "embedded" => panic!("{CHOICE}: '{other}' is neither embedded nor neo4j"),
-            _ => Self::embedded(),
-        }
+        if is_shared() { Self::neo4j().await } else { Self::embedded() }
     }
 
     pub fn embedded() -> Self {
@@ -52,6 +48,15 @@ impl TestStore {
 
     pub fn open(&self) -> Arc<dyn Store> {
         open_store(&self.settings, 10_000).unwrap()
+    }
+}
+
+/// Whether this run of the tests is about the shared store.
+pub fn is_shared() -> bool {
+    match std::env::var(CHOICE).as_deref() {
+        Ok("neo4j") => true,
+        Ok(other) if other != "embedded" => panic!("{CHOICE}: '{other}' is neither embedded nor neo4j"),
+        _ => false,
     }
 }
 

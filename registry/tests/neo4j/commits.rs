@@ -80,6 +80,15 @@ async fn what_is_committed_is_loaded_in_the_same_order() {
     }
     assert_eq!(store.log_after(0, 1_000).await.unwrap(), history);
     assert_eq!(store.log_after(30, 2).await.unwrap(), history[30..32]);
+    let packed = Cypher::new()
+        .column("MATCH (l:FedRegLog) WHERE NOT l.entry STARTS WITH '{' RETURN count(l) AS n")
+        .await;
+    let packed = packed[0]["n"].as_u64().unwrap();
+    assert!((5..39).contains(&packed), "long ones are packed, short ones not: {packed}");
+    for uid in history.iter().flat_map(|entry| entry.changes.uids()).step_by(97) {
+        let about: Vec<_> = history.iter().filter(|entry| entry.changes.is_about(uid)).cloned().collect();
+        assert_eq!(store.log_about(uid, 0, 100).await.unwrap(), about);
+    }
     let head = store.head().await.unwrap();
     assert_eq!((head.revision, head.oldest), (39, 1));
     let at_last = store.load().await.unwrap();

@@ -15,5 +15,8 @@ mod moving;
 mod proxy;
 #[cfg(feature = "real-neo4j")]
 mod real;
+#[cfg(feature = "real-neo4j")]
+#[path = "../common/server.rs"]
+mod server;
 mod troubles;
 mod world;

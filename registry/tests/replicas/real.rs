@@ -6,6 +6,7 @@ use crate::{
     http::Served,
     model::{self, Disturbed},
     proxy::{Pass, Proxy},
+    server::Server,
     world::{Replica, alone, documents, note, put, replica, timed, until},
 };
 use futures::future::BoxFuture;
@@ -20,65 +21,13 @@ use reqwest::{Method, StatusCode, header};
 use schema::Schema;
 use serde_json::json;
 use simulator::{Issuer, IssuerOptions};
-use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// A second of what is promised, as a machine that builds and tests beside it keeps it.
 const SECOND: Duration = Duration::from_secs(3);
 /// Not those of the lab's own server: this one is killed.
 const BOLT: u16 = 7697;
 const HTTP: u16 = 7484;
-
-/// A server of our own, stopped at the end.
-struct Server {
-    home: tempfile::TempDir,
-}
-
-impl Server {
-    fn start() -> Self {
-        let server = Self { home: tempfile::tempdir().unwrap() };
-        server.up();
-        server
-    }
-
-    fn script(name: &str) -> PathBuf {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/lab/neo4j").join(name)
-    }
-
-    fn up(&self) {
-        let started = Command::new(Self::script("up.sh"))
-            .arg(self.home.path())
-            .args([BOLT.to_string(), HTTP.to_string()])
-            .env("NEO4J_HEAP", "512m")
-            .status();
-        assert!(started.unwrap().success(), "the server did not start");
-    }
-
-    fn down(&self, signal: &str) {
-        let stopped = Command::new(Self::script("down.sh")).arg(self.home.path()).arg(signal).status();
-        assert!(stopped.unwrap().success());
-        // its last threads may hold the ports a moment longer than the process is there
-        let end = std::time::Instant::now() + SECOND * 10;
-        for port in [BOLT, HTTP] {
-            while std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                assert!(std::time::Instant::now() < end, "port {port} is still held");
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
-    }
-
-    /// STOP freezes it, CONT lets it go on.
-    fn signal(&self, name: &str) {
-        let pid = std::fs::read_to_string(self.home.path().join("pid")).unwrap();
-        let pid = pid.split_whitespace().next().unwrap();
-        assert!(Command::new("kill").args([&format!("-{name}"), pid]).status().unwrap().success());
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.down("KILL");
-    }
-}
 
 fn store(port: u16) -> Arc<dyn Store> {
     let settings = json!({ "url": format!("bolt://127.0.0.1:{port}"), "password": "labpassword" });
@@ -101,7 +50,7 @@ async fn wipe() -> Arc<dyn Store> {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_of_it_on_a_real_server() {
     let began = std::time::Instant::now();
-    let server = Server::start();
+    let server = Server::start(BOLT, HTTP, false);
     let step = |name: &str| println!("{:>6.1} s  {name}", began.elapsed().as_secs_f64());
     step("the first use of each statement, which takes a cold server seconds");
     warm_up().await;

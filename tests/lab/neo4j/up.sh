@@ -4,6 +4,7 @@
 # Root on Debian gets both where they are missing.
 # HOME keeps the database; HOME/env says what a client needs; id in HOME/pid, logs in HOME/logs and HOME/console.log.
 # NEO4J_PASSWORD=labpassword (first start of a HOME)   NEO4J_HEAP=768m   NEO4J_EXTRA_CONF='more lines of neo4j.conf'
+# NEO4J_TLS=1: Bolt with TLS only; the certificate is for localhost, that of its authority is HOME/certificates/bolt/ca.pem
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 home=${1:?usage: up.sh HOME [BOLT_PORT] [HTTP_PORT]}; bolt=${2:-7687}; http=${3:-7474}
@@ -29,6 +30,26 @@ if [ ! -e "$jars/.complete" ]; then
 fi
 mkdir -p "$home"/{conf,data,logs,plugins,import}; home=$(cd "$home" && pwd)
 password=${NEO4J_PASSWORD:-labpassword}
+url=bolt://127.0.0.1:$bolt tls=
+if [ -n "${NEO4J_TLS:-}" ]; then
+  command -v openssl >/dev/null || { say "openssl is not installed"; exit 1; }
+  files=$home/certificates/bolt url=bolt+s://localhost:$bolt
+  mkdir -p "$files"
+  [ -e "$files/server.pem" ] || (cd "$files"
+    ec="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+    # shellcheck disable=SC2086
+    openssl req -x509 $ec -days 3650 -subj "/CN=lab neo4j ca" -addext "keyUsage=critical,keyCertSign,cRLSign" -keyout ca.key -out ca.pem &&
+      openssl req $ec -subj "/CN=lab neo4j" -keyout server.key -out server.csr &&
+      openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -out server.pem \
+        -extfile <(printf 'subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n')) 2>"$home/openssl.log" ||
+    { cat "$home/openssl.log" >&2; say "no certificate could be made"; exit 1; }
+  tls="server.bolt.tls_level=REQUIRED
+dbms.ssl.policy.bolt.enabled=true
+dbms.ssl.policy.bolt.base_directory=$files
+dbms.ssl.policy.bolt.private_key=server.key
+dbms.ssl.policy.bolt.public_certificate=server.pem
+dbms.ssl.policy.bolt.client_auth=NONE"
+fi
 cat > "$home/conf/neo4j.conf" <<C
 server.default_listen_address=127.0.0.1
 server.bolt.listen_address=127.0.0.1:$bolt
@@ -41,6 +62,7 @@ db.transaction.timeout=30s
 db.lock.acquisition.timeout=10s
 dbms.cypher.statistics_divergence_threshold=1.0
 dbms.usage_report.enabled=false
+$tls
 ${NEO4J_EXTRA_CONF:-}
 C
 export NEO4J_HOME=$home NEO4J_CONF=$home/conf
@@ -54,7 +76,7 @@ launch "$home/pid" "$home/console.log" java -Xms256m "-Xmx${NEO4J_HEAP:-768m}" -
   --enable-native-access=ALL-UNNAMED -cp "$home/plugins/*:$jars/*" org.neo4j.server.CommunityEntryPoint --home-dir="$home" --config-dir="$home/conf"
 for _ in $(seq 600); do
   if taken "$http"; then
-    printf '%s\n' "NEO4J_URL=bolt://127.0.0.1:$bolt" "NEO4J_USER=neo4j" "NEO4J_PASSWORD=$password" "NEO4J_HTTP=http://127.0.0.1:$http" >"$home/env"
+    printf '%s\n' "NEO4J_URL=$url" "NEO4J_USER=neo4j" "NEO4J_PASSWORD=$password" "NEO4J_HTTP=http://127.0.0.1:$http" >"$home/env"
     [ "$http" != 7474 ] || ln -sfn "$home" "$cache/neo4j.home" # where `lab` of another checkout finds it
     exit 0
   fi

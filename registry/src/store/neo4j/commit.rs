@@ -7,7 +7,10 @@ use super::{
 use crate::store::{CommitError, Entry};
 use neo4rs::{Query, Txn};
 use schema::Schema;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// How long all statements of one change set may take together.
 const ALL: Duration = Duration::from_mins(2);
@@ -30,7 +33,10 @@ pub(super) fn work(schema: &Schema, entry: &Entry, epoch: &str, keep: u64) -> Wo
 
 /// Commits.
 pub(super) async fn commit(connection: Arc<Connection>, work: Work) -> Result<(), CommitError> {
+    let (began, statements, revision) = (Instant::now(), work.rest.len() + 1, work.expected + 1);
     let result = once(&connection, &work).await;
+    let milliseconds = began.elapsed().as_millis();
+    tracing::debug!(revision, statements, milliseconds, "a transaction of {statements} statements ended");
     outcome(&connection, work.expected, result).await
 }
 
@@ -74,12 +80,9 @@ async fn once(connection: &Connection, work: &Work) -> Result<bool, Failed> {
 }
 
 async fn statements(connection: &Connection, transaction: &mut Txn, work: &Work) -> Result<bool, Fault> {
-    let first = async {
-        let mut taken = transaction.execute(work.take.clone()).await?;
-        taken.next(transaction.handle()).await
-    };
-    if connection.within(STATEMENT, first).await?.is_none() {
-        return Ok(false);
+    match connection.within(STATEMENT, transaction.run(work.take.clone())).await {
+        Err(fault) if fault.code() == statements::NOT_FOUND => return Ok(false),
+        taken => taken?,
     }
     for query in &work.rest {
         connection.within(STATEMENT, transaction.run(query.clone())).await?;

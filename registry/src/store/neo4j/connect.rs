@@ -3,22 +3,23 @@
 use super::{super::StoreError, settings::Neo4jSettings};
 use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
-use neo4rs::{ConfigBuilder, DetachedRowStream, Error, Graph, Neo4jErrorKind, Query, Row};
-use secrecy::ExposeSecret;
+use neo4rs::{DetachedRowStream, Error, Graph, Neo4jErrorKind, Query, Row};
 use std::{
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
+use tokio_rustls::rustls::{CertificateError as Certificate, Error as Tls};
 
 /// How long a small question may take, a new connection included.
 pub(super) const ANSWER: Duration = Duration::from_secs(3);
 /// How long one statement may take; the first use of a statement costs the server its planning, seconds when it is cold.
 pub(super) const STATEMENT: Duration = Duration::from_secs(20);
 /// How long the rows of a load may fail to appear.
-const ROWS: Duration = Duration::from_mins(1);
-/// Rows in one portion of an answer.
-const FETCH: usize = 1_000;
+pub(super) const ROWS: Duration = Duration::from_mins(1);
 /// Three refused log-ins lock the user for five seconds, for everybody: one registry alone must not do that.
 const AFTER_REFUSAL: Duration = Duration::from_secs(10);
 
@@ -29,6 +30,8 @@ pub(super) struct Connection {
     reading: ArcSwap<Graph>,
     writing: ArcSwap<Graph>,
     refused: Mutex<Option<(Instant, String)>>,
+    /// Whether it ever answered.
+    spoke: AtomicBool,
 }
 
 /// Why a statement did not do what it should.
@@ -76,9 +79,10 @@ impl Connection {
     pub fn new(settings: &Neo4jSettings) -> Result<Self, StoreError> {
         Ok(Self {
             address: settings.address(),
-            reading: ArcSwap::from_pointee(pool(settings, 4)?),
-            writing: ArcSwap::from_pointee(pool(settings, 2)?),
+            reading: ArcSwap::from_pointee(settings.pool(4)?),
+            writing: ArcSwap::from_pointee(settings.pool(2)?),
             refused: Mutex::new(None),
+            spoke: AtomicBool::new(false),
             settings: settings.clone(),
         })
     }
@@ -96,7 +100,7 @@ impl Connection {
     /// Drops the pool of commits with all its connections: a server that hangs keeps a transaction's locks as long as
     /// its connection lives.
     pub fn renew_writing(&self) {
-        if let Ok(graph) = pool(&self.settings, 2) {
+        if let Ok(graph) = self.settings.pool(2) {
             self.writing.store(Arc::new(graph));
         }
     }
@@ -114,7 +118,10 @@ impl Connection {
                 return Err(Fault::Refused(text));
             }
             match tokio::time::timeout(limit, work).await {
-                Ok(Ok(value)) => Ok(value),
+                Ok(Ok(value)) => {
+                    self.spoke.store(true, Ordering::Relaxed);
+                    Ok(value)
+                }
                 Ok(Err(error)) => {
                     let error = error.into();
                     if let Fault::Driver(Error::AuthenticationError(text)) = &error {
@@ -182,7 +189,7 @@ impl Connection {
     }
 
     fn renew_reading(&self) {
-        if let Ok(graph) = pool(&self.settings, 4) {
+        if let Ok(graph) = self.settings.pool(4) {
             self.reading.store(Arc::new(graph));
         }
     }
@@ -218,14 +225,48 @@ impl Connection {
             Fault::Driver(Error::ProtocolMismatch(_)) => StoreError::Misconfigured(format!(
                 "{address} does not speak Bolt. Name the port of Bolt, 7687 usually, not that of HTTP (store.url)"
             )),
-            Fault::Driver(Error::IOError { detail }) => {
-                StoreError::Unreachable(format!("{address}: {detail}"))
-            }
+            Fault::Driver(Error::IOError { detail }) => self.lost(&detail),
             Fault::Driver(
                 error @ (Error::ConnectionError | Error::ConnectionTimedOut | Error::IncompleteBoltExchange),
             ) => StoreError::Unreachable(format!("{address}: {error}")),
             Fault::Driver(error) => StoreError::Failed(format!("{address}: {error}")),
             Fault::Answer(text) => StoreError::Failed(format!("{address} answered unexpectedly: {text}")),
+        }
+    }
+
+    /// A connection that failed: of TLS it is said what to do.
+    fn lost(&self, why: &std::io::Error) -> StoreError {
+        let address = &self.address;
+        let scheme = address.split("://").next().unwrap_or_default();
+        let plain = scheme.split('+').next().unwrap_or_default();
+        let secure = scheme != plain;
+        let eof = why.kind() == std::io::ErrorKind::UnexpectedEof;
+        let never = !self.spoke.load(Ordering::Relaxed);
+        let tls = why.get_ref().and_then(|inner| inner.downcast_ref());
+        match tls {
+            Some(Tls::InvalidCertificate(wrong)) => {
+                let text = format!("the certificate of {address} is not accepted: {why}");
+                match wrong {
+                    Certificate::UnknownIssuer => StoreError::Misconfigured(format!(
+                        "{text}. Name a file with the certificate of the authority that signed it (store.ca)"
+                    )),
+                    Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                        StoreError::Misconfigured(format!("{text}. Write a name that it is for (store.url)"))
+                    }
+                    // of all else the server must be rid
+                    _ => StoreError::Unreachable(format!("{text}. Give the server another one")),
+                }
+            }
+            Some(_) => StoreError::Unreachable(format!(
+                "{address} does not speak TLS as it should: {why}. If it speaks none, write {plain}:// (store.url)"
+            )),
+            None if eof && never && secure => StoreError::Unreachable(format!(
+                "{address} ends the connection when TLS begins. If it speaks none, write {plain}:// (store.url)"
+            )),
+            None if eof && never => StoreError::Unreachable(format!(
+                "{address} ends the connection at once. If it wants TLS, write {plain}+s:// (store.url)"
+            )),
+            None => StoreError::Unreachable(format!("{address}: {why}")),
         }
     }
 }
@@ -253,23 +294,4 @@ impl Rows<'_> {
         let next = self.connection.within(ROWS, self.stream.next()).await;
         next.inspect_err(|fault| self.connection.renew(fault))
     }
-}
-
-fn pool(settings: &Neo4jSettings, connections: usize) -> Result<Graph, StoreError> {
-    let mut config = ConfigBuilder::default()
-        .uri(&settings.url)
-        .user(&settings.user)
-        .password(settings.secret()?.expose_secret())
-        .db(settings.database.as_str())
-        .fetch_size(FETCH)
-        .max_connections(connections)
-        .connection_timeout(ROWS)
-        // in this driver: how long to wait for a connection when all are in use
-        .max_lifetime(STATEMENT);
-    if let Some(ca) = &settings.ca {
-        config = config.with_client_certificate(ca);
-    }
-    let unusable =
-        |error: Error| StoreError::Misconfigured(format!("{}: {error} (store.url)", settings.address()));
-    Graph::connect(config.build().map_err(unusable)?).map_err(unusable)
 }

@@ -4,6 +4,7 @@
 use super::{
     connect::{Connection, Fault, STATEMENT},
     names::{self, GRAPH, LOG, META, NOTE},
+    packed,
     property::{list, map, weight},
     statements,
 };
@@ -47,8 +48,7 @@ pub(super) async fn fill(
         progress.add(created.len());
     }
     for linked in links.chunks(AT_ONCE) {
-        let changes = ChangeSet { linked: linked.to_vec(), ..ChangeSet::default() };
-        all(connection, statements::of(schema, &changes, 0)).await?;
+        all(connection, statements::first_links(schema, linked)).await?;
         progress.add(linked.len());
     }
     for notes in notes.chunks(AT_ONCE) {
@@ -98,7 +98,7 @@ fn log_row(schema: &Schema, entry: &Entry) -> BoltType {
         ("at", entry.at.to_rfc3339()),
         ("who", entry.who.clone()),
         ("what", entry.what.clone()),
-        ("entry", entry.to_json(schema).to_string()),
+        ("entry", packed::pack(schema, entry)),
     ];
     let texts = texts.map(|(name, text)| (name, BoltType::from(text)));
     map(texts.into_iter().chain([("revision", statements::number(entry.revision).into())]))

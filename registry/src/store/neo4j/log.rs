@@ -1,16 +1,18 @@
 //! Where the database stands, and how it got there.
 
-use super::statements::number;
 use super::{
     connect::{Connection, Fault, STATEMENT},
     names::{GRAPH, LOG, META},
+    packed,
+    statements::number,
 };
 use crate::{
-    graph::{change::Unreadable, uid::Uid},
+    graph::uid::Uid,
     store::{Changed, Entry, Head, StoreError},
 };
 use neo4rs::{Query, query};
 use schema::Schema;
+use std::{sync::Arc, time::Duration};
 
 /// What the bookkeeping node says.
 pub(super) struct Meta {
@@ -68,10 +70,11 @@ pub(super) async fn about(
     limit: usize,
 ) -> Result<Vec<Entry>, StoreError> {
     let text = format!(
-        "MATCH (l:{LOG}) WHERE l.revision > $revision AND l.entry CONTAINS $uid \
+        "MATCH (l:{LOG}) WHERE l.revision > $revision AND (l.entry CONTAINS $uid OR l.entry CONTAINS $short) \
          RETURN l.revision AS revision, l.entry AS entry ORDER BY l.revision"
     );
-    let query = query(&text).param("revision", number(revision)).param("uid", uid.to_string());
+    let query = query(&text).param("revision", number(revision));
+    let query = query.param("uid", uid.to_string()).param("short", packed::short(uid));
     entries(connection, schema, query, limit, |entry| entry.changes.is_about(uid)).await
 }
 
@@ -90,13 +93,30 @@ async fn entries(
     {
         let revision: u64 = row.get("revision").map_err(|error| failed(error.into()))?;
         let entry: &str = row.get("entry").map_err(|error| failed(error.into()))?;
-        let damaged = |_| Unreadable { what: format!("log entry {revision}") };
-        let entry = Entry::from_json(schema, revision, &serde_json::from_str(entry).map_err(damaged)?)?;
+        let entry = packed::unpack(schema, revision, entry)?;
         if wanted(&entry) {
             entries.push(entry);
         }
     }
     Ok(entries)
+}
+
+/// Deletes the entries that the log no longer has. What cannot be deleted now is the next time.
+pub(super) async fn forget(connection: Arc<Connection>) {
+    let text = format!(
+        "MATCH (m:{META} {{key: '{GRAPH}'}}) MATCH (old:{LOG}) WHERE old.revision < m.oldest DELETE old \
+         RETURN count(old) AS gone"
+    );
+    for pause in [50, 500, 0].map(Duration::from_millis) {
+        match connection.execute(query(&text), STATEMENT).await {
+            Ok(_) => return,
+            // another registry may be at it
+            Err(fault) => {
+                tracing::debug!("old entries of the log stay for now: {}", connection.explain(fault));
+            }
+        }
+        tokio::time::sleep(pause).await;
+    }
 }
 
 /// Whether a commit took place. Waits for its lock first: a commit that is still queued on the server could land

@@ -11,6 +11,7 @@ mod fill;
 mod load;
 mod log;
 mod names;
+mod packed;
 mod property;
 mod settings;
 mod statements;
@@ -24,6 +25,9 @@ use connect::Connection;
 use schema::Schema;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::{sync::RwLock, task::AbortHandle};
+
+/// After so many changes those that are older than the log goes back are deleted, beside the next commits.
+const FORGETTING: u64 = 64;
 
 /// See the module.
 pub struct Neo4j {
@@ -72,11 +76,16 @@ impl Store for Neo4j {
             Some(epoch) => epoch,
             None => self.prepare().await?,
         };
+        let revision = entry.revision;
         let work = commit::work(self.schema, &entry, &epoch, self.log_entries);
         // a transaction that is dropped would keep its locks: it goes on though the caller no longer waits
         let running = tokio::spawn(commit::commit(Arc::clone(&self.connection), work));
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running.abort_handle());
-        running.await.unwrap_or_else(|broken| Err(StoreError::Failed(broken.to_string()).into()))
+        running.await.unwrap_or_else(|broken| Err(StoreError::Failed(broken.to_string()).into()))?;
+        if revision.is_multiple_of(FORGETTING.min(self.log_entries / 10).max(1)) {
+            tokio::spawn(log::forget(Arc::clone(&self.connection)));
+        }
+        Ok(())
     }
 
     async fn log_after(&self, revision: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {

@@ -1,6 +1,10 @@
 //! Where the database is and how to get in.
 
-use super::super::StoreError;
+use super::{
+    super::StoreError,
+    connect::{ROWS, STATEMENT},
+};
+use neo4rs::{ConfigBuilder, Error, Graph};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -8,6 +12,8 @@ use url::Url;
 
 const SCHEMES: &[&str] = &["bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc"];
 const PORT: u16 = 7687;
+/// Rows in one portion of an answer.
+const FETCH: usize = 1_000;
 
 /// The section `store` when its `kind` is `neo4j`.
 #[derive(Clone, Debug, Deserialize)]
@@ -104,7 +110,7 @@ impl Neo4jSettings {
     }
 
     /// The password, read anew from its file.
-    pub(super) fn secret(&self) -> Result<SecretString, StoreError> {
+    fn secret(&self) -> Result<SecretString, StoreError> {
         match (&self.password, &self.password_file) {
             (Some(password), _) => Ok(password.clone()),
             (None, Some(file)) => read_password(file)
@@ -113,6 +119,26 @@ impl Neo4jSettings {
                 Err(StoreError::Misconfigured("no password is given (store.password_file)".to_owned()))
             }
         }
+    }
+
+    /// So many connections at most, to come when they are needed. No I/O yet.
+    pub fn pool(&self, connections: usize) -> Result<Graph, StoreError> {
+        let mut config = ConfigBuilder::default()
+            .uri(&self.url)
+            .user(&self.user)
+            .password(self.secret()?.expose_secret())
+            .db(self.database.as_str())
+            .fetch_size(FETCH)
+            .max_connections(connections)
+            .connection_timeout(ROWS)
+            // in this driver: how long to wait for a connection when all are in use
+            .max_lifetime(STATEMENT);
+        if let Some(ca) = &self.ca {
+            config = config.with_client_certificate(ca);
+        }
+        let unusable =
+            |error: Error| StoreError::Misconfigured(format!("{}: {error} (store.url)", self.address()));
+        Graph::connect(config.build().map_err(unusable)?).map_err(unusable)
     }
 
     /// Scheme, host and port: what messages show.

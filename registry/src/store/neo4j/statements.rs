@@ -3,20 +3,24 @@
 
 use super::{
     names::{self, GRAPH, LOG, META, NOTE, ORDER},
+    packed,
     property::{encode_all, list, map, weight},
 };
 use crate::{
-    graph::{change::ChangeSet, uid::Uid},
+    graph::{
+        change::{ChangeSet, Link},
+        uid::Uid,
+    },
     store::Entry,
 };
 use neo4rs::{BoltNull, BoltType, Query};
 use schema::{RelationId, Schema, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// The driver writes up to 8 KiB at once; the rest of a longer message waits 40 ms for an acknowledgement.
 const MESSAGE: usize = 7_600;
-/// A log text so long that many small messages take longer than that wait.
-const LONG_LOG: usize = 400_000;
+/// So long that many small messages take longer than that wait.
+const LONG: usize = 400_000;
 const LONG_PART: usize = 500_000;
 /// Nodes of one change set, at most, whose order of creation is kept: the rest of a number is the revision.
 const ORDER_BITS: u32 = 20;
@@ -39,10 +43,11 @@ impl Step {
         Self { text: text.into(), rows }
     }
 
-    /// As messages that are each sent in one piece.
+    /// As messages that are each sent in one piece, or as few long ones.
     fn messages(self, into: &mut Vec<Query>) {
-        let room = MESSAGE - self.text.len();
-        let mut rows = self.rows.into_iter().map(|row| (weight(&row), row)).peekable();
+        let rows: Vec<_> = self.rows.into_iter().map(|row| (weight(&row), row)).collect();
+        let room = part(rows.iter().map(|(weight, _)| weight).sum()) - self.text.len();
+        let mut rows = rows.into_iter().peekable();
         while let Some((first, row)) = rows.next() {
             let (mut size, mut chunk) = (first, vec![row]);
             while let Some((next, row)) = rows.next_if(|(next, _)| size + next <= room) {
@@ -55,6 +60,11 @@ impl Step {
             );
         }
     }
+}
+
+/// How much of so many bytes is sent at once.
+fn part(bytes: usize) -> usize {
+    if bytes > LONG { LONG_PART } else { MESSAGE }
 }
 
 fn text(uid: Uid) -> BoltType {
@@ -73,12 +83,28 @@ pub(super) fn number(n: u64) -> i64 {
 
 /// What a change set does. The nodes that it creates get these places in the order of creation.
 pub(super) fn of(schema: &Schema, changes: &ChangeSet, first: i64) -> Vec<Query> {
+    let new: HashSet<Uid> = changes.created.iter().map(|node| node.uid).collect();
     let mut messages = Vec::new();
     for step in [unlinked(schema, changes), deleted(schema, changes), created(schema, changes, first)]
         .into_iter()
-        .chain([updated(schema, changes), shared(schema, changes), linked(schema, changes), notes(changes)])
+        .chain([
+            updated(schema, changes),
+            shared(schema, changes),
+            linked(schema, changes, |uid| new.contains(&uid)),
+        ])
+        .chain([notes(changes)])
         .flatten()
     {
+        step.messages(&mut messages);
+    }
+    messages
+}
+
+/// Relations between nodes that have none yet.
+pub(super) fn first_links(schema: &Schema, links: &[Link]) -> Vec<Query> {
+    let changes = ChangeSet { linked: links.to_vec(), ..ChangeSet::default() };
+    let mut messages = Vec::new();
+    for step in linked(schema, &changes, |_| true) {
         step.messages(&mut messages);
     }
     messages
@@ -152,15 +178,14 @@ fn unlinked(schema: &Schema, changes: &ChangeSet) -> Vec<Step> {
     }))
 }
 
-fn linked(schema: &Schema, changes: &ChangeSet) -> Vec<Step> {
-    let new: BTreeSet<Uid> = changes.created.iter().map(|node| node.uid).collect();
+/// A node that `is_new` has no relation yet that would have to be looked for.
+fn linked(schema: &Schema, changes: &ChangeSet, is_new: impl Fn(Uid) -> bool) -> Vec<Step> {
     // of what is said twice the last holds
     let links: BTreeMap<_, _> =
         changes.linked.iter().map(|link| ((link.relation, link.from, link.to), &link.properties)).collect();
     steps(links.into_iter().map(|((relation, from, to), values)| {
         let (both, decl) = (both_ends(schema, relation), &schema.relation(relation).decl);
-        // a new node has no relation yet that would have to be looked for
-        let verb = if new.contains(&from) || new.contains(&to) { "CREATE" } else { "MERGE" };
+        let verb = if is_new(from) || is_new(to) { "CREATE" } else { "MERGE" };
         let nothing = vec![Value::Null; decl.properties.len()];
         let values = if values.is_empty() { &nothing } else { values };
         let set = (!decl.properties.is_empty()).then(|| encode_all(decl.properties.iter().zip(values)));
@@ -183,7 +208,7 @@ fn notes(changes: &ChangeSet) -> Vec<Step> {
     }))
 }
 
-/// Takes the revision, or nothing when somebody else has it (no row), and begins the log entry; then the rest of that
+/// Takes the revision and begins the log entry; fails as [`NOT_FOUND`] says when somebody else has it. Then the rest of that
 /// entry. The lock comes first: comparing without it loses updates.
 pub(super) fn begin(schema: &Schema, entry: &Entry, epoch: &str, keep: u64) -> (Query, Vec<Query>) {
     let take = format!(
@@ -193,11 +218,9 @@ pub(super) fn begin(schema: &Schema, entry: &Entry, epoch: &str, keep: u64) -> (
              m.changed_at = coalesce($changed_at, m.changed_at), \
              m.oldest = CASE WHEN m.oldest < $oldest THEN $oldest ELSE m.oldest END \
          CREATE (:{LOG} {{revision: $revision, commit: $commit, at: $at, who: $who, what: $what, entry: $entry}}) \
-         WITH m OPTIONAL MATCH (old:{LOG}) WHERE old.revision < m.oldest \
-         WITH m, collect(old) AS gone FOREACH (old IN gone | DELETE old) \
-         RETURN m.revision AS revision"
+         {EACH_FOUND}"
     );
-    let whole = entry.to_json(schema).to_string();
+    let whole = packed::pack(schema, entry);
     let at = entry.at.to_rfc3339();
     let spent = take.len() + 300 + entry.who.len() + entry.what.len();
     let (first, rest) = split(&whole, MESSAGE.saturating_sub(spent));
@@ -216,9 +239,10 @@ pub(super) fn begin(schema: &Schema, entry: &Entry, epoch: &str, keep: u64) -> (
         ("who", entry.who.as_str().into()),
         ("what", entry.what.as_str().into()),
         ("entry", first.into()),
+        ("want", 1.into()),
     ]);
     let add = format!("MATCH (l:{LOG} {{revision: $revision}}) SET l.entry = l.entry + $part");
-    let part = if rest.len() > LONG_LOG { LONG_PART } else { MESSAGE - add.len() };
+    let part = part(rest.len()) - add.len();
     let mut parts = Vec::new();
     let mut rest = rest;
     while !rest.is_empty() {
