@@ -307,8 +307,8 @@ impl Federation {
         let (snapshot, as_logged) = self.load_now(&mut writing).await?;
         let (nodes, revision) = (snapshot.graph.len(), snapshot.revision);
         self.replace(snapshot, Held::Store);
-        let milliseconds = began.elapsed().as_millis();
-        tracing::info!(nodes, revision, milliseconds, "the graph is loaded: {nodes} nodes");
+        let seconds = began.elapsed().as_secs_f64();
+        tracing::info!(nodes, revision, seconds, "the graph is loaded: {nodes} nodes");
         let snapshot = self.snapshot();
         // beside everything else: nothing waits for it
         tokio::task::spawn_blocking(move || tell(&snapshot.graph.faults()));

@@ -89,7 +89,7 @@ pub async fn serve(
     let last = async {
         stop.cancelled().await;
         readiness.withdraw();
-        tracing::info!(notice_ms = notice_time.as_millis(), "stopping: not ready any more");
+        tracing::info!(notice_seconds = notice_time.as_secs_f64(), "stopping: not ready any more");
         tokio::time::sleep(notice_time).await;
     };
     tokio::pin!(last);
