@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Longer texts are wrapped, characters.
-const WIDTH: u16 = 60;
+const WIDTH: u16 = 72;
 
 /// What one connection can read.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -93,7 +93,8 @@ fn judged(kind: ProviderKind, reading: &Reading) -> (usize, Vec<Trouble>) {
     match &reading.services {
         Listing::Unknown(fault) => {
             let consequence = "nothing of this project in this region: the registry keeps what it has, and the provider is limited";
-            problems.push(trouble("login", fault, None, consequence, true));
+            let what = if fault.what == "catalog" { "catalog" } else { "login" };
+            problems.push(trouble(what, fault, None, consequence, true));
             return (0, problems);
         }
         Listing::Absent => {}
@@ -196,26 +197,72 @@ fn consequence(list: &str) -> &'static str {
     }
 }
 
+/// Projects of a region that fare alike.
+struct Row<'a> {
+    provider: &'a ProviderKey,
+    region: &'a str,
+    projects: Vec<&'a str>,
+    what: String,
+    result: String,
+    /// The longest, when it works.
+    seconds: Option<f64>,
+}
+
+impl Connectivity {
+    /// What is the same for several projects is told once.
+    fn rows(&self) -> Vec<Row<'_>> {
+        let mut rows: Vec<Row<'_>> = Vec::new();
+        for Tried { provider, region, project, readable, problems, seconds } in &self.0 {
+            let works = (*readable > 0 || problems.is_empty())
+                .then(|| (format!("{readable} lists"), "works".to_owned(), Some(*seconds)));
+            let fails = problems.iter().map(|Trouble { what, why, permission, consequence, .. }| {
+                let needs = permission.map(|needs| format!("; needs {needs}")).unwrap_or_default();
+                (what.clone(), format!("{why}{needs}\n→ {consequence}"), None)
+            });
+            for (what, result, seconds) in works.into_iter().chain(fails) {
+                let alike = |row: &&mut Row<'_>| {
+                    row.provider == provider
+                        && row.region == region
+                        && row.what == what
+                        && row.result == result
+                };
+                if let Some(row) = rows.iter_mut().find(alike) {
+                    row.projects.push(project);
+                    row.seconds = row.seconds.zip(seconds).map(|(one, other)| one.max(other));
+                } else {
+                    rows.push(Row { provider, region, projects: vec![project], what, result, seconds });
+                }
+            }
+        }
+        rows
+    }
+
+    fn projects_of(&self, provider: &ProviderKey, region: &str) -> usize {
+        self.0.iter().filter(|tried| tried.provider == *provider && tried.region == region).count()
+    }
+}
+
 impl fmt::Display for Connectivity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);
-        table.set_header(["provider", "region", "project", "what", "result", "consequence"]);
-        for Tried { provider, region, project, readable, problems, seconds } in &self.0 {
-            let place = || [provider.to_string(), region.clone(), project.clone()];
-            if *readable > 0 || problems.is_empty() {
-                let lists = format!("{readable} lists, {seconds:.1} s");
-                table.add_row(place().into_iter().chain([lists, "works".to_owned(), String::new()]));
-            }
-            for trouble in problems {
-                let needs = trouble.permission.map(|needs| format!("; needs {needs}")).unwrap_or_default();
-                let result = format!("{}{needs}", trouble.why);
-                let row = [trouble.what.clone(), result, trouble.consequence.to_owned()];
-                table.add_row(place().into_iter().chain(row));
-            }
+        table.set_header(["provider", "region", "projects", "what", "result"]);
+        for Row { provider, region, projects, what, result, seconds } in self.rows() {
+            let all = self.projects_of(provider, region);
+            let which = match projects.len() {
+                some if some == all && some > 1 => format!("all {all}"),
+                _ => projects.join("\n"),
+            };
+            let took = match seconds {
+                Some(seconds) if projects.len() > 1 => format!(", in up to {seconds:.1} s"),
+                Some(seconds) => format!(", in {seconds:.1} s"),
+                None => String::new(),
+            };
+            let result = format!("{result}{took}");
+            table.add_row([provider.to_string(), region.to_owned(), which, what, result]);
         }
-        for column in table.column_iter_mut().skip(4) {
-            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(WIDTH)));
+        if let Some(results) = table.column_mut(4) {
+            results.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(WIDTH)));
         }
         let lost =
             self.0.iter().filter(|tried| tried.problems.iter().any(|trouble| trouble.required)).count();
@@ -277,6 +324,23 @@ mod tests {
         );
         all.0[0].problems.remove(0);
         assert!(all.is_good());
+    }
+
+    #[test]
+    fn what_is_the_same_for_several_projects_is_told_once() {
+        let provider = provider(1, 4);
+        let tried = |(connection, seconds): (&Connection, f64)| {
+            let read = crate::testing::reading(connection, vec![("flavors", vec![])]);
+            let read = if seconds > 1.5 { read } else { Reading::unknown(connection, &timeout()) };
+            let (readable, problems) = judged(ProviderKind::Openstack, &read);
+            let (region, project) = (connection.region.clone(), connection.project_id.clone());
+            Tried { provider: provider.key.clone(), region, project, readable, problems, seconds }
+        };
+        let connections = provider.connections.iter().zip([0.0, 1.0, 2.0, 3.0]);
+        let mut all = Connectivity(connections.map(tried).collect());
+        insta::assert_snapshot!("some", all.to_string());
+        all.0.drain(..2);
+        insta::assert_snapshot!("all", all.to_string());
     }
 
     #[test]

@@ -121,6 +121,12 @@ pub async fn run(
     Ok(())
 }
 
+/// The next time after a moment, up to so many seconds later; `dice` is a random number from 0 to 1.
+fn due(schedule: &Schedule, now: DateTime<Utc>, jitter_seconds: f64, dice: f64) -> Option<DateTime<Utc>> {
+    let jitter = Duration::from_secs_f64(jitter_seconds.max(0.0)).mul_f64(dice);
+    schedule.after(now).map(|next| next + jitter)
+}
+
 /// Until a moment, or until the clock is to be looked at again.
 async fn until(due: Option<DateTime<Utc>>) {
     let left = due.and_then(|due| (due - Utc::now()).to_std().ok());
@@ -131,8 +137,7 @@ async fn until(due: Option<DateTime<Utc>>) {
 impl Daemon {
     /// The next time, a little later: feeders of many federations need not ask the same site at the same second.
     fn due(&self) -> Option<DateTime<Utc>> {
-        let jitter = Duration::from_secs_f64(self.settings.jitter_seconds.max(0.0)).mul_f64(rand::random());
-        self.schedule.after(Utc::now()).map(|next| next + jitter)
+        due(&self.schedule, Utc::now(), self.settings.jitter_seconds, rand::random())
     }
 
     /// The end of the run under way.
@@ -275,4 +280,20 @@ fn files(path: &Path) -> BTreeMap<PathBuf, (SystemTime, u64)> {
         Some((path, (stat.modified().ok()?, stat.len())))
     };
     paths.filter_map(stat).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_comes_at_its_time_or_a_little_later() {
+        let schedule = Schedule::parse("*/10 * * * *", "UTC").unwrap();
+        let now: DateTime<Utc> = "2026-11-28T10:05:00Z".parse().unwrap();
+        let at = |jitter, dice| due(&schedule, now, jitter, dice).unwrap().format("%T%.3f").to_string();
+        assert_eq!(
+            [at(0.0, 0.9), at(60.0, 0.0), at(60.0, 0.5)],
+            ["10:10:00.000", "10:10:00.000", "10:10:30.000"]
+        );
+    }
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::gate::{Gate, Overall};
@@ -28,6 +28,9 @@ use crate::{kubernetes, openstack};
 
 /// A reader that does not keep the time of a connection is given up after this many times as long.
 const GRACE: f64 = 1.1;
+
+/// Writes to the registry at once. It does one after the other, and answers none that waits for long.
+const WRITES: usize = 4;
 
 /// Reads the connections of one provider.
 #[async_trait]
@@ -89,6 +92,8 @@ struct Shared {
     fence: Option<u64>,
     stored: Vec<Stored>,
     connections: Overall,
+    /// Places for writes to the registry.
+    writes: Semaphore,
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 }
@@ -133,6 +138,7 @@ pub async fn run(
         fence,
         stored,
         connections,
+        writes: Semaphore::new(WRITES),
         observer: Arc::clone(&observer),
         cancel,
     });
@@ -239,6 +245,7 @@ async fn one(provider: &Provider, reader: &dyn Reader, shared: &Shared) -> Provi
             asked: shared.plan.order.asked.get(&provider.key).map(Vec::as_slice),
             counts: merged.counts,
         });
+        let _place = shared.writes.acquire().await;
         let uid = send(provider, merged, shared, &mut report).await;
         keep_offer(uid, &Offer::of(provider, &readings), shared, &mut report).await;
     }

@@ -1,6 +1,6 @@
 //! `fedreg feed`
 
-use super::{failed, print, sites::Sites, stopped};
+use super::{Config, failed, print, sites::Sites, stopped};
 use clap::Args;
 use feeder::{Report, Settings, Source, progress};
 use std::{
@@ -37,7 +37,9 @@ impl Feed {
             Ok(settings) => self.over(settings),
             Err(code) => return code,
         };
-        let source = self.source();
+        let this = self.clone();
+        let over = move |settings| this.over(this.sites.over(settings));
+        let source = source(&self.sites.target.config, over);
         let bad = Arc::new(AtomicBool::new(false));
         let (seen, json) = (Arc::clone(&bad), self.json);
         let finished = move |result: Result<Report, feeder::Error>| {
@@ -51,19 +53,6 @@ impl Feed {
         }
     }
 
-    /// Where the settings come from, to follow changes.
-    fn source(&self) -> Option<Source> {
-        let file = self.sites.target.config.config.clone()?;
-        let (from, this) = (file.clone(), self.clone());
-        let load = move || {
-            let loaded =
-                registry::settings::Settings::load(Some(&from)).map_err(|error| error.to_string())?;
-            let settings = loaded.section::<Settings>("feeder").map_err(|error| error.to_string())?;
-            Ok(this.over(this.sites.over(settings)))
-        };
-        Some(Source { file, load: Box::new(load) })
-    }
-
     fn over(&self, settings: Settings) -> Settings {
         Settings {
             schedule: if self.once { None } else { self.schedule.clone().or(settings.schedule) },
@@ -71,6 +60,21 @@ impl Feed {
             ..settings
         }
     }
+}
+
+/// Where the settings come from, to follow changes; `over` adds what the command line says.
+pub fn source(
+    config: &Config,
+    over: impl Fn(Settings) -> Settings + Send + Sync + 'static,
+) -> Option<Source> {
+    let file = config.config.clone()?;
+    let from = file.clone();
+    let load = move || {
+        let loaded = registry::settings::Settings::load(Some(&from)).map_err(|error| error.to_string())?;
+        let settings = loaded.section::<Settings>("feeder").map_err(|error| error.to_string())?;
+        Ok(over(settings))
+    };
+    Some(Source { file, load: Box::new(load) })
 }
 
 /// Prints what became of a run. Says whether something went wrong.

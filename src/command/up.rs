@@ -26,14 +26,21 @@ pub async fn run(config: &Config) -> ExitCode {
     };
     let base = &loaded.settings.base_path;
     tracing::info!("listening on http://{address}{base} (docs: http://{address}{base}/docs)");
-    // the feeder talks to the registry beside it, and ends with it; when it cannot start, both end
-    let feeder = Settings { registry: format!("http://{address}{base}"), ..feeder };
+    // the feeder talks to the registry beside it, and ends with it; when it cannot start, both end. A certificate is good
+    // for a name, which only the settings know
+    let beside = loaded.settings.tls.is_none().then(|| format!("http://{address}{base}"));
+    let over = move |settings: Settings| Settings {
+        registry: beside.clone().unwrap_or(settings.registry),
+        ..settings
+    };
+    let feeder = over(feeder);
+    let source = feed::source(config, over);
     let until = stop.clone();
     let feeding = tokio::spawn(async move {
         let finished = |result| {
             feed::tell(&result, false);
         };
-        let fed = feeder::run_scheduled(feeder, None, progress::observer(), until.clone(), finished).await;
+        let fed = feeder::run_scheduled(feeder, source, progress::observer(), until.clone(), finished).await;
         if fed.is_err() {
             until.cancel();
         }

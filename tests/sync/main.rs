@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod absence;
+mod daemon;
 mod endpoints;
+mod faults;
 mod feeding;
 mod killed;
 mod parts;
+mod tls;
 mod world;

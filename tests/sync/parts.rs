@@ -28,12 +28,17 @@ impl Drop for Parts {
 
 impl Parts {
     pub async fn start(params: Params) -> Self {
+        Self::start_with(params, &json!({})).await
+    }
+
+    /// The same with more settings of the registry.
+    pub async fn start_with(params: Params, more: &Json) -> Self {
         let issuer = Issuer::start(IssuerOptions { signing: Signing::Es256, ..IssuerOptions::default() })
             .await
             .unwrap();
         let sites = Federation::new(5, params).start(&issuer).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let settings: registry::settings::Settings = serde_json::from_value(json!({
+        let mut settings = json!({
             "listen": "127.0.0.1:0",
             "store": { "kind": "embedded", "path": folder.path().join("store") },
             "limits": { "notice_seconds": 0 },
@@ -42,10 +47,12 @@ impl Parts {
                 "administrators": [{ "issuer": issuer.url(), "group": "admins" }],
                 "feeders": [{ "issuer": issuer.url(), "group": "of SITE", "providers": ["SITE"] }],
             },
-        }))
-        .unwrap();
+        });
+        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let settings: registry::settings::Settings = serde_json::from_value(settings).unwrap();
         let service = Service::start(&settings).await.unwrap();
-        let url = format!("http://{}/api/v1", service.address().unwrap());
+        let scheme = if more.get("tls").is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}/api/v1", service.address().unwrap());
         let (stop, graph) = (CancellationToken::new(), service.federation());
         tokio::spawn(service.run(stop.clone()));
         let parts = Self {
@@ -77,6 +84,14 @@ impl Parts {
 
     pub async fn feed(&self) -> Report {
         run_once(&self.settings(), Arc::new(Silent), CancellationToken::new()).await.unwrap()
+    }
+
+    /// A run over these providers (none: all) that waits for no answer long, and removes whatever is gone.
+    pub async fn quick(&self, only: &[&str]) -> Report {
+        let mut settings = Settings { provider_removal_limit: 1.0, ..self.settings() };
+        settings.only = only.iter().map(ToString::to_string).collect();
+        settings.limits.request_seconds = 3.0;
+        run_once(&settings, Arc::new(Silent), CancellationToken::new()).await.unwrap()
     }
 
     /// Status and body of a request as somebody.

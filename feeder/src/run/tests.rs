@@ -463,6 +463,7 @@ async fn a_reader_that_hangs_is_given_up() {
     let provider = testing::provider(1, 1);
     let cloud = Cloud { wait: Some(Arc::new(Semaphore::new(0))), ..Cloud::default() };
     let shared = super::Shared {
+        writes: tokio::sync::Semaphore::new(1),
         plan: Plan { limits: Limits { connection: Duration::from_secs(1), ..plan().limits }, ..plan() },
         registry: Arc::new(Registry::new("http://127.0.0.1:1", None, plan().limits).unwrap()),
         fence: None,

@@ -9,6 +9,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -64,8 +66,16 @@ fn parts(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
 
+/// The client, where it says who it is by basic authentication.
+fn basic(headers: &HeaderMap) -> Option<String> {
+    let given = headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
+    let client = String::from_utf8(STANDARD.decode(given).ok()?).ok()?;
+    client.split_once(':').map(|(id, _)| id.to_owned())
+}
+
 /// Any grant, client and secret are taken: everything is in the form.
-async fn token(State(issuer): State<Arc<Shared>>, Form(ask): Form<Ask>) -> Response {
+async fn token(State(issuer): State<Arc<Shared>>, headers: HeaderMap, Form(mut ask): Form<Ask>) -> Response {
+    ask.client_id = ask.client_id.or_else(|| basic(&headers));
     if let Some(grant) = ask.grant_type.as_deref()
         && !["client_credentials", "password"].contains(&grant)
     {
