@@ -62,9 +62,10 @@ impl Offer {
         Self(regions)
     }
 
-    /// Whether there is nothing to tell: of a provider that is not contacted, or does not answer at all.
+    /// Whether there is nothing to tell: of a provider that is not contacted.
     pub fn is_empty(&self) -> bool {
-        let empty = |region: &Region| region.lists.is_empty() && region.unknown.is_empty();
+        let empty =
+            |region: &Region| region.lists.is_empty() && region.unknown.is_empty() && region.unread.is_none();
         self.0.values().all(empty)
     }
 }
@@ -160,5 +161,9 @@ mod tests {
         assert_eq!(offer, json!({"R0": {"lists": {"compute_zones": []}, "unknown": {"volume_types": why}}}));
         let offer = shown(vec![types(&["ssd"], "p0"), Listing::Unknown(timeout())]);
         assert_eq!(offer, json!({"R0": {"lists": {}, "unread": why}}));
+        let provider = provider(1, 1);
+        let told = |readings: &[Reading]| !Offer::of(&provider, readings).is_empty();
+        let silent = Reading::unknown(&provider.connections[0], &timeout());
+        assert!(told(&[silent]) && !told(&[]), "that nothing answers is told: what is kept is stale");
     }
 }

@@ -87,10 +87,10 @@ def endpoints(seen, region, project_id):
                     yield endpoint["url"].removesuffix("/" + project_id).removesuffix("/AUTH_" + project_id), SERVICES[service["Type"]]
 
 
-def expected(listings, default_networks=frozenset()):
-    """`listings`: {(region, project): listing}; `default_networks`: names."""
+def expected(listings, default_networks=frozenset(), projects=frozenset()):
+    """`listings`: {(region, project): listing}; `default_networks`: names; `projects`: those of the federation, when not all are listed."""
     said = {kind: {} for kind in ("projects", "regions", "services", "flavors", "images", "networks", "quotas")}
-    projects = {project for _, project in listings}
+    projects = projects or {project for _, project in listings}
     for (region, project), seen in listings.items():
         shown = seen["project"]
         said["projects"][(project,)] = {"name": shown["name"], "uuid": shown["id"], "description": shown["description"]}

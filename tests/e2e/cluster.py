@@ -4,6 +4,7 @@ The numbers are computed with exact fractions, apart from the feeder: CPUs in CP
 """
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 from math import ceil, floor
@@ -31,26 +32,102 @@ FIELDS = {
 
 
 class Api:
-    """The cluster's API as its administrator."""
+    """The cluster's API as its administrator, or with another token."""
 
-    def __init__(self, env):
+    def __init__(self, env, token=None):
         self.url = env["KUBERNETES_URL"]
-        self.token = open(env["KUBERNETES_ADMIN_TOKEN_FILE"]).read().strip()
+        self.token = token or open(env["KUBERNETES_ADMIN_TOKEN_FILE"]).read().strip()
         tls = ssl.create_default_context(cafile=env["KUBERNETES_CA"])
         self.web = urllib.request.build_opener(urllib.request.HTTPSHandler(context=tls), urllib.request.ProxyHandler({}))
 
-    def call(self, path, method="GET", body=None, kind="application/json"):
+    def status(self, path):
+        """The status of a request."""
+        try:
+            self.send(path)
+            return 200
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def send(self, path, method="GET", body=None, kind="application/json"):
         request = urllib.request.Request(self.url + path, method=method, data=None if body is None else json.dumps(body).encode(),
                                          headers={"Authorization": f"Bearer {self.token}", "Content-Type": kind})
+        with self.web.open(request, timeout=20) as answer:
+            return json.load(answer)
+
+    def call(self, path, method="GET", body=None, kind="application/json"):
         try:
-            with self.web.open(request, timeout=20) as answer:
-                return json.load(answer)
+            return self.send(path, method, body, kind)
         except urllib.error.HTTPError as error:
             raise SystemExit(f"{method} {path}: {error.code} {error.read().decode(errors='replace')[:600]}") from None
+
+    def until(self, what, holds, seconds=30):
+        """Waits for what the cluster's controllers do in a moment."""
+        end = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > end:
+                raise SystemExit(f"{what}: not within {seconds} s")
+            time.sleep(0.1)
+
+    def exists(self, path):
+        return self.status(path) == 200
 
     def apply(self, path, body):
         """Server-side apply: makes it, or makes it so."""
         return self.call(f"{path}?fieldManager=comparison&force=true", "PATCH", body, "application/apply-patch+yaml")
+
+
+class ServiceAccount:
+    """A service account that may read what the feeder reads of its namespace, as long as the block lasts."""
+
+    RBAC = "/apis/rbac.authorization.k8s.io/v1"
+
+    def __init__(self, api, namespace, name):
+        self.api, self.namespace, self.name = api, namespace, name
+        self.path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}"
+        self.of_cluster, self.of_namespace = f"{self.RBAC}/clusterrolebindings/{name}", f"{self.RBAC}/namespaces/{namespace}/rolebindings/{name}"
+
+    def __enter__(self):
+        self.make()
+        self.bind(self.of_cluster, "ClusterRoleBinding", "federation-cluster")
+        self.bind(self.of_namespace, "RoleBinding", "federation-namespace")
+        return self
+
+    def __exit__(self, *_):
+        for path in (self.of_cluster, self.of_namespace, self.path):
+            if self.api.exists(path):
+                self.api.call(path, "DELETE")
+
+    def make(self):
+        self.api.apply(self.path, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": self.name}})
+
+    def bind(self, path, kind, role):
+        subject = {"kind": "ServiceAccount", "name": self.name, "namespace": self.namespace}
+        self.api.apply(path, {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": self.name}, "subjects": [subject],
+                              "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}})
+
+    def token(self):
+        wanted = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+        return self.api.call(f"{self.path}/token", "POST", wanted)["status"]["token"]
+
+
+def zones(api):
+    """What the offer should say of the cluster's zones: nodes that are ready and take pods."""
+    found = {}
+    for node in api.call("/api/v1/nodes")["items"]:
+        ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in node["status"].get("conditions", ()))
+        if not ready or node["spec"].get("unschedulable"):
+            continue
+        labels, free = node["metadata"].get("labels", {}), node["status"].get("allocatable", {})
+        region, zone = (labels.get(f"topology.kubernetes.io/{name}") for name in ("region", "zone"))
+        sums = found.setdefault((str(region), str(zone)), {"nodes": 0, "cpus": 0, "memory": 0, "gpus": {}, "gpu_models": set()})
+        sums |= {name: value for name, value in (("region", region), ("zone", zone)) if value}
+        sums["nodes"] += 1
+        sums["cpus"] += floor(quantity(free["cpu"]))
+        sums["memory"] += floor(quantity(free["memory"]) / GIB)
+        if "nvidia.com/gpu" in free:
+            sums["gpus"]["nvidia.com/gpu"] = sums["gpus"].get("nvidia.com/gpu", 0) + floor(quantity(free["nvidia.com/gpu"]))
+        sums["gpu_models"] |= {labels["nvidia.com/gpu.product"]} if "nvidia.com/gpu.product" in labels else set()
+    return {key: {**sums, "gpu_models": sorted(sums["gpu_models"])} for key, sums in found.items()}
 
 
 def limits(quotas):

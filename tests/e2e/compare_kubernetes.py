@@ -8,10 +8,9 @@ import contextlib
 import json
 import os
 import sys
-import time
 import urllib.parse
 
-from cluster import Api, expected
+from cluster import Api, ServiceAccount, expected
 from comparison import Comparison
 from federation import federation, trusted
 from fedreg import lab
@@ -34,36 +33,13 @@ def provider(name, namespaces, **more):
 
 
 @contextlib.contextmanager
-def service_account():
-    """A service account of alpha that may read what the feeder reads, and its token."""
-    rbac, account = "/apis/rbac.authorization.k8s.io/v1", f"/api/v1/namespaces/alpha/serviceaccounts/{MARK}"
-    bindings = {f"{rbac}/clusterrolebindings/{MARK}": ("ClusterRoleBinding", "federation-cluster"),
-                f"{rbac}/namespaces/alpha/rolebindings/{MARK}": ("RoleBinding", "federation-namespace")}
-    api.apply(account, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": MARK}})
-    try:
-        for path, (kind, role) in bindings.items():
-            api.apply(path, {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": MARK},
-                             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-                             "subjects": [{"kind": "ServiceAccount", "name": MARK, "namespace": "alpha"}]})
-        made = api.call(f"{account}/token", "POST", {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}})
-        yield made["status"]["token"]
-    finally:
-        for path in (*bindings, account):
-            api.call(path, "DELETE")
-
-
-@contextlib.contextmanager
 def changed_cluster():
     """A quota in delta, which has none, and another storage class."""
     quota, kind = f"/api/v1/namespaces/delta/resourcequotas/{MARK}", f"/apis/storage.k8s.io/v1/storageclasses/{MARK}"
     api.apply(quota, {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": MARK}, "spec": {"hard": {
         "pods": "7", "limits.cpu": "1500m", f"{MARK}.storageclass.storage.k8s.io/requests.storage": "2Ti"}}})
     try:
-        end = time.monotonic() + 30
-        while not api.call(quota).get("status", {}).get("used"):  # the cluster's controller fills it in a moment
-            if time.monotonic() > end:
-                raise SystemExit("the controller did not fill the new quota's status within 30 s")
-            time.sleep(0.1)
+        api.until("the controller fills the new quota's status", lambda: api.call(quota).get("status", {}).get("used"))
         api.apply(kind, {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": MARK}, "provisioner": "example.org/test"})
         try:
             yield
@@ -74,8 +50,8 @@ def changed_cluster():
 
 
 issuer = [trusted(env["KUBERNETES_ISSUER"], token, **AGREEMENTS)]
-with service_account() as secret, federation() as registry:
-    entries = [provider("LAB-OIDC", AGREEMENTS), provider("LAB-SERVICE-ACCOUNT", ["alpha"], auth={"token": secret})]
+with ServiceAccount(api, "alpha", MARK) as account, federation() as registry:
+    entries = [provider("LAB-OIDC", AGREEMENTS), provider("LAB-SERVICE-ACCOUNT", ["alpha"], auth={"token": account.token()})]
     registry.write(issuer, kubernetes=entries)
 
     def compare(what, name, namespaces):

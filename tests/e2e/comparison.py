@@ -36,12 +36,17 @@ class Comparison:
 
     def check(self, title, cloud, registry, may_be_empty=()):
         """`cloud` and `registry`: {kind: {key: {field: value}}} of one provider."""
+        said = self.differences(cloud, registry, may_be_empty)
+        self.note(title, said, ", ".join(f"{len(cloud[kind])} {kind}" for kind in sorted(cloud)))
+
+    @staticmethod
+    def differences(cloud, registry, may_be_empty=()):
         said = [f"{kind}: only one side knows this kind" for kind in sorted(cloud.keys() ^ registry.keys())]
         for kind in sorted(cloud.keys() & registry.keys()):
             said += differences(kind, cloud[kind], registry[kind])
             if not cloud[kind] and kind not in may_be_empty:
                 said.append(f"{kind}: nothing to compare, the lab should have some")
-        self.note(title, said, ", ".join(f"{len(cloud[kind])} {kind}" for kind in sorted(cloud)))
+        return said
 
     def note(self, title, said, detail=""):
         if said:

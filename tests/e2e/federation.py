@@ -11,7 +11,7 @@ FEEDER = ("feeder", "feeder-secret")  # a client of the issuer's lab, in the gro
 
 
 class Federation:
-    def __init__(self, folder, issuer):
+    def __init__(self, folder, issuer, **feeder):
         self.folder, self.issuer = folder, issuer
         self.url = f"http://127.0.0.1:{free_port()}"
         self.settings, self.providers = folder / "fedreg.yaml", folder / "providers.yaml"
@@ -21,7 +21,7 @@ class Federation:
             "store": {"kind": "embedded", "path": str(folder / "data")},
             "auth": {"issuers": [{"issuer": issuer["OIDC_ISSUER"], "audiences": ["federation-registry"]}],
                      "administrators": [{"issuer": issuer["OIDC_ISSUER"], "group": "/admins"}]},
-            "feeder": {"providers": str(self.providers), "registry": self.url + "/api/v1", "token_file": str(folder / "token")},
+            "feeder": {"providers": str(self.providers), "registry": self.url + "/api/v1", "token_file": str(folder / "token"), **feeder},
         }, indent=1))
 
     def token(self):
@@ -30,9 +30,13 @@ class Federation:
     def write(self, trusted_idps, **providers):
         self.providers.write_text(json.dumps({"trusted_idps": trusted_idps, **providers}, indent=1))
 
+    def renew(self):
+        """The feeder's token at the registry."""
+        (self.folder / "token").write_text(self.token())
+
     def feed(self, fails=False):
         """One run of the feeder; its exit status must say whether a provider failed."""
-        (self.folder / "token").write_text(self.token())
+        self.renew()
         began, log = time.monotonic(), self.folder / "feed.log"
         with open(log, "w") as out:
             ended = subprocess.run([program(), "feed", "--config", self.settings], stdout=out, stderr=subprocess.STDOUT, timeout=300).returncode
@@ -41,6 +45,26 @@ class Federation:
             raise SystemExit(f"fedreg feed ended with status {ended}, which should {'not ' if fails else ''}be 0:\n{told}")
         print(f"       fedreg feed: status {ended} after {time.monotonic() - began:.1f} s", flush=True)
         return told
+
+    @contextlib.contextmanager
+    def feeding(self):
+        """The feeder as a daemon, which runs when it is asked to."""
+        self.renew()
+        log = self.folder / "feeder.log"
+        with running(["feed", "--config", self.settings, "--schedule", "0 0 1 1 *"], log):
+            yield log
+
+    def run(self, seconds=240, **ask):
+        """Asks for a run and waits for its record."""
+        self.renew()
+        request, end = self.registry.post("feeder/runs", ask)["id"], time.monotonic() + seconds
+        while True:
+            for record in self.registry.get("feeder/runs", limit=3)["runs"]:
+                if request in record["requests"]:
+                    return self.registry.get(f"feeder/runs/{record['id']}")
+            if time.monotonic() > end:
+                raise SystemExit(f"the run {request} that was asked for is not recorded within {seconds} s; see {self.folder}")
+            time.sleep(0.1)
 
     def revision(self):
         """What changes when anything changes."""
@@ -51,11 +75,11 @@ class Federation:
 
 
 @contextlib.contextmanager
-def federation():
-    """A running registry."""
+def federation(**feeder):
+    """A running registry; `feeder`: more of the feeder's settings."""
     issuer = lab("oidc")
     with scratch() as folder:
-        made = Federation(folder, issuer)
+        made = Federation(folder, issuer, **feeder)
         log = folder / "serve.log"
         with running(["serve", "--config", made.settings], log) as process:
             ready(process, made.url, log)
@@ -63,6 +87,7 @@ def federation():
 
 
 def trusted(issuer, token, **groups):
-    """One entry of `trusted_idps`: an agreement for each group, named by its id."""
-    return {"issuer": issuer, "group_claim": "groups", "token": token, "user_groups": [
+    """One entry of `trusted_idps`: an agreement for each group, named by its id. `token`: the token, or another way to get one."""
+    way = {"token": token} if isinstance(token, str) else token
+    return {"issuer": issuer, "group_claim": "groups", **way, "user_groups": [
         {"name": name, "slas": [{"doc_uuid": agreement, "start_date": "2026-01-01", "end_date": "2029-12-31"}]} for name, agreement in groups.items()]}

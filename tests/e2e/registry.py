@@ -6,6 +6,7 @@ import urllib.request
 
 WEB = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 SERVICES = ("block_storage_services", "compute_services", "identity_services", "network_services", "object_store_services")
+SHARING = ("flavors", "images", "networks")
 QUOTAS = ("block_storage_quotas", "compute_quotas", "network_quotas", "object_store_quotas")
 ABOUT_US = {"uid", "schema_type"}  # what the registry itself adds to each item
 
@@ -17,15 +18,31 @@ class Registry:
 
     def get(self, path, **query):
         """The whole list, or one item; an error ends the test with what the registry said."""
-        url = f"{self.url}/{path}"
-        if query:
-            url += "?" + urllib.parse.urlencode(query)
-        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {self.token()}"})
+        return self.send("GET", f"{path}?{urllib.parse.urlencode(query)}" if query else path)
+
+    def post(self, path, body):
+        return self.send("POST", path, json.dumps(body).encode())
+
+    def send(self, method, path, body=None):
+        request = urllib.request.Request(f"{self.url}/{path}", method=method, data=body, headers={"Authorization": f"Bearer {self.token()}", "Content-Type": "application/json"})
         try:
             with WEB.open(request, timeout=30) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            raise SystemExit(f"GET {url}: {error.code} {error.read().decode(errors='replace')[:600]}") from None
+            raise SystemExit(f"{method} {request.full_url}: {error.code} {error.read().decode(errors='replace')[:600]}") from None
+
+    def uid(self, name, kind):
+        return next(provider["uid"] for provider in self.get("providers", name=name, type=kind))
+
+    def groups(self, provider):
+        """{user group: {kind: {region, uuid}}} of the flavors, images and networks that its members are shown at a provider (uid)."""
+        shown = {}
+        for group in self.get("user_groups"):
+            for project in self.get("projects", with_conn="true", user_group_uid=group["uid"], provider_uid=provider):
+                own = shown.setdefault(group["name"], {kind: set() for kind in SHARING})
+                for kind in SHARING:
+                    own[kind] |= {item["uuid"] for item in project[kind]}
+        return shown
 
     def provider(self, name, kind, storage_classes=False):
         """Everything below one provider: {kind: {key: {field: value}}}, keys as in README of the contract."""

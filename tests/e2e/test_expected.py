@@ -8,6 +8,7 @@ from cloud import expected, flavor, image
 from cluster import limits, quota
 from comparison import Comparison, differences
 from quantity import quantity
+from rules import kept, scopes
 
 
 class Differences(unittest.TestCase):
@@ -76,6 +77,50 @@ class Kubernetes(unittest.TestCase):
 
     def test_a_quota_without_status_limits_and_says_no_usage(self):
         self.assertEqual([use for use, _ in quota("compute", "compute", limits([self.of({"pods": "3"})]))], ["limit"])
+
+
+class Rules(unittest.TestCase):
+    """Two projects, one region; what is shown when lists cannot be read."""
+
+    SERVICES = {("R", "compute", "c"): {}, ("R", "identity", "i"): {}}
+    SHARED, BOTH, OWN = {"is_shared": True, "projects": []}, {"is_shared": False, "projects": ["p", "q"]}, {"is_shared": False, "projects": ["q"]}
+
+    def said(self, flavors, **more):
+        kinds = {kind: {} for kind in ("regions", "images", "networks")}
+        return {**kinds, "projects": {("p",): {}, ("q",): {}}, "services": self.SERVICES, "quotas": {}, "flavors": {("R", "c", name): item for name, item in flavors.items()}, **more}
+
+    def shown(self, before, now, *unknown):
+        after = kept(self.said(before), self.said(now), {("R", *scope): "timeout" for scope in unknown})
+        return {key[2]: item for key, item in after["flavors"].items()}
+
+    def test_a_complete_list_removes(self):
+        self.assertEqual(self.shown({"a": self.SHARED}, {}), {})
+
+    def test_what_nobody_can_read_stays(self):
+        before = {"a": self.SHARED, "b": self.BOTH}
+        self.assertEqual(self.shown(before, {}, ("p", "compute", "flavors"), ("q", "compute", "flavors")), before)
+        self.assertEqual(self.shown(before, {}, ("p", None, None), ("q", None, None)), before)
+        self.assertEqual(self.shown(before, {}, ("p", "compute", "images"), ("q", "network", None)), {})
+
+    def test_one_unknown_project_keeps_what_it_saw_and_no_more(self):
+        unknown = ("q", "compute", "flavors")
+        self.assertEqual(self.shown({"a": self.SHARED}, {}, unknown), {"a": self.OWN})
+        self.assertEqual(self.shown({"a": self.SHARED}, {"a": self.SHARED}, unknown), {"a": self.SHARED})
+        self.assertEqual(self.shown({"a": self.BOTH}, {}, unknown), {"a": self.OWN})
+        self.assertEqual(self.shown({"a": self.BOTH}, {"a": {"is_shared": False, "projects": ["p"]}}, unknown), {"a": self.BOTH})
+        self.assertEqual(self.shown({"a": {"is_shared": False, "projects": ["p"]}}, {}, unknown), {})
+
+    def test_quotas_and_services(self):
+        quotas = {("R", "c", "compute", project, "limit"): {"cores": 1} for project in "pq"}
+        fresh = {key: {"cores": 2} for key in quotas}
+        after = lambda unknown, now, services: kept(self.said({}, quotas=quotas), self.said({}, quotas=now, services=services), unknown)
+        one = after({("R", "q", "compute", "quotas"): "timeout"}, fresh, self.SERVICES)
+        self.assertEqual([item["cores"] for item in one["quotas"].values()], [2, 1])
+        self.assertEqual(len(after({("R", "q", None, None): "timeout"}, {}, {})["services"]), 2)
+        self.assertEqual([key[1] for key in after({("R", "q", "compute", "quotas"): "timeout"}, {}, {})["services"]], ["identity"])
+
+    def test_scopes(self):
+        self.assertEqual(len(scopes(self.said({}))), 2 * 3)
 
 
 class OpenStack(unittest.TestCase):

@@ -226,8 +226,8 @@ impl Keystone {
                 // the access token itself was accepted a moment ago
                 refused.class = FaultClass::Forbidden;
                 format!(
-                    "HTTP 401: the access token is good, but gives no role on project {project}; ask the site to map \
-                     the user group to it, or correct the project's `id`"
+                    "HTTP 401: the access token is good, but gives no role on project {project}: the site does not map \
+                     the user group to it, has disabled it, or its `id` in the provider file is wrong"
                 )
             }
             Credentials::BearerToken { .. } => {

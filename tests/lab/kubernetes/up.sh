@@ -19,8 +19,8 @@ say() { echo "kubernetes: $*" >&2; }
 for c in openssl curl python3; do command -v $c >/dev/null || { say "$c is not installed"; exit 1; }; done
 if [ "$port" != build ]; then
   side=$((port + 1))
-  ! taken "$port" || { say "port $port is taken by another program"; exit 1; }
-  [ -n "${KUBE_ISSUER:-}" ] || ! taken "$side" || { say "port $side is taken by another program"; exit 1; }
+  alive "$home/server.pid" || ! taken "$port" || { say "port $port is taken by another program"; exit 1; }
+  [ -n "${KUBE_ISSUER:-}" ] || alive "$home/issuer.pid" || ! taken "$side" || { say "port $side is taken by another program"; exit 1; }
 fi
 
 bin=${KUBE_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/fedreg/kubernetes-$(cd "$here" && cat go.mod go.sum server/*.go issuer/*.go | cksum | cut -d' ' -f1)}
@@ -86,10 +86,10 @@ get() { curl -fsS -m 3 --noproxy '*' --cacert ca.pem "$@"; }
 url=https://127.0.0.1:$port
 trap '[ $? = 0 ] || "$here/down.sh" "$home" KILL' EXIT  # nothing stays behind a start that failed
 if [ -z "${KUBE_ISSUER:-}" ]; then                     # first, since the server asks it at its start and then every 10 s only
-  launch issuer.pid issuer.log "$bin/issuer" "$home" "$side"
+  alive issuer.pid || launch issuer.pid issuer.log "$bin/issuer" "$home" "$side"
   watch issuer get "$issuer/.well-known/openid-configuration" || exit 1
 fi
-launch server.pid server.log env -u HTTPS_PROXY -u https_proxy -u HTTP_PROXY -u http_proxy KUBE_CONTROLLERS="${KUBE_CONTROLLERS:-on}" "$bin/server" "$home" \
+alive server.pid || launch server.pid server.log env -u HTTPS_PROXY -u https_proxy -u HTTP_PROXY -u http_proxy KUBE_CONTROLLERS="${KUBE_CONTROLLERS:-on}" "$bin/server" "$home" \
   --bind-address=127.0.0.1 --secure-port="$port" --advertise-address=127.0.0.1 --endpoint-reconciler-type=none \
   --tls-cert-file=server.pem --tls-private-key-file=server.key --service-cluster-ip-range=10.96.0.0/16 \
   --service-account-issuer=https://kubernetes.default.svc.cluster.local --service-account-key-file=sa.pub --service-account-signing-key-file=sa.key \

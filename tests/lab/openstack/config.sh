@@ -121,6 +121,10 @@ WSGIPassAuthorization On
     AuthType oauth20
     Require claim iss:$ISSUER
   </Location>
+  <Location /v3/OS-FEDERATION/identity_providers/$IDP_ID-two/protocols/openid/auth>
+    AuthType oauth20
+    Require claim iss:$ISSUER2
+  </Location>
 </VirtualHost>
 $(for r in $(regions); do in_region $r placement_vhost; done)
 E

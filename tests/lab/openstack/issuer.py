@@ -18,6 +18,8 @@ ap.add_argument('--https-port', type=int, default=8443); ap.add_argument('--http
 A = ap.parse_args()
 KEY = serialization.load_pem_private_key(open(A.dir + '/sign.key', 'rb').read(), None)
 KID = 'oslab-1'
+COUNTS = {}               # tokens given, by client
+TTL = {'short-lived': 4}  # seconds that the tokens of a client are good, when it does not say
 
 def b64(n):
     return base64.urlsafe_b64encode(n.to_bytes((n.bit_length() + 7) // 8, 'big')).rstrip(b'=').decode()
@@ -48,6 +50,9 @@ class H(BaseHTTPRequestHandler):
         self.send_header('Content-Length', str(len(b))); self.end_headers(); self.wfile.write(b)
     def claims(self, tok):
         return jwt.decode(tok, KEY.public_key(), algorithms=['RS256'], options={'verify_aud': False})
+    def basic(self):
+        kind, _, value = self.headers.get('Authorization', '').partition(' ')
+        return base64.b64decode(value).decode().partition(':')[0] if kind == 'Basic' else ''
     def do_GET(self):
         p = urlparse(self.path).path.rstrip('/')
         if p == '/.well-known/openid-configuration':
@@ -59,7 +64,7 @@ class H(BaseHTTPRequestHandler):
         if p in ('/jwks', '/jwk'):
             return self.out(JWKS)
         if p == '/lab':
-            return self.out({'lab': 'openstack', 'home': A.home})
+            return self.out({'lab': 'openstack', 'home': A.home, 'tokens': COUNTS})
         if p == '/userinfo':
             try:
                 return self.out(self.claims(self.headers.get('Authorization', '').split(' ', 1)[1]))
@@ -71,7 +76,9 @@ class H(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get('Content-Length') or 0)).decode()
         f = {k: v[-1] for k, v in parse_qs(body).items()}
         if p == '/token':
-            ttl = int(f.get('ttl', 3600)); sub = f.get('sub') or f.get('username') or 'feeder'
+            who = self.basic()
+            COUNTS[who] = COUNTS.get(who, 0) + 1
+            ttl = int(f.get('ttl', TTL.get(who, 3600))); sub = f.get('sub') or f.get('username') or 'feeder'
             g = f['groups'].split(',') if 'groups' in f else None
             t = mint(sub, g, ttl, f.get('aud', 'oslab'), f.get('scope', 'openid profile email'))
             return self.out({'access_token': t, 'token_type': 'Bearer', 'expires_in': ttl, 'scope': f.get('scope', 'openid profile email')})

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # A real OpenStack control plane (Debian 12 packages, "Zed") on 127.0.0.1. Needs root. May be repeated: what is there stays.
 #   up.sh HOME [install|start|seed|all]      (default: all)
+#   up.sh HOME resume                        starts again what `down.sh HOME SERVICE...` stopped
 # HOME holds everything: etc/ var/ log/ run/ root/ deb/. It must be reachable by the users www-data and mysql.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-OSLAB=${1:?usage: up.sh HOME [install|start|seed|all]} what=${2:-all}
+OSLAB=${1:?usage: up.sh HOME [install|start|seed|all|resume]} what=${2:-all}
 # shellcheck source=../process.sh
 . "$here/../process.sh"
 fail() { echo "openstack: $*" >&2; exit 1; }
@@ -22,6 +23,9 @@ MCPORT=${OSLAB_MCPORT:-11311}
 SWIFTPORT=${OSLAB_SWIFTPORT:-8080}
 ISSUER_HTTPS_PORT=${ISSUER_HTTPS_PORT:-8443}
 ISSUER_HTTP_PORT=${ISSUER_HTTP_PORT:-8099}
+ISSUER2_HTTPS_PORT=${ISSUER2_HTTPS_PORT:-8444}      # the second issuer: the same key, another name
+ISSUER2_HTTP_PORT=${ISSUER2_HTTP_PORT:-8098}
+ISSUER2=https://127.0.0.1:$ISSUER2_HTTPS_PORT
 # Point these somewhere else to trust another issuer instead of the lab's one.
 ISSUER=${OSLAB_ISSUER:-https://127.0.0.1:$ISSUER_HTTPS_PORT}
 JWKS_URI=${OSLAB_JWKS_URI:-https://127.0.0.1:$ISSUER_HTTPS_PORT/jwks}
@@ -168,8 +172,12 @@ start_issuer() {
     openssl genrsa -out sign.key 2048 ) 2>>"$LOG/issuer.log"
   chmod 755 "$ETC/issuer"; chmod 644 "$ETC/issuer/ca.pem"
   [ -z "${OSLAB_ISSUER:-}" ] || return 0            # an issuer of your own: the lab's stays off
-  daemon issuer "$ISSUER_HTTP_PORT" /usr/bin/python3 "$here/issuer.py" --dir "$ETC/issuer" --issuer "$ISSUER" --https-port "$ISSUER_HTTPS_PORT" --http-port "$ISSUER_HTTP_PORT" --home "$OSLAB"
-  wait_svc issuer "http://127.0.0.1:$ISSUER_HTTP_PORT/jwks"
+  issuer issuer "$ISSUER" "$ISSUER_HTTPS_PORT" "$ISSUER_HTTP_PORT"
+  issuer issuer-two "$ISSUER2" "$ISSUER2_HTTPS_PORT" "$ISSUER2_HTTP_PORT"
+}
+issuer() { # NAME URL HTTPS-PORT HTTP-PORT
+  daemon "$1" "$4" /usr/bin/python3 "$here/issuer.py" --dir "$ETC/issuer" --issuer "$2" --https-port "$3" --http-port "$4" --home "$OSLAB"
+  wait_svc "$1" "http://127.0.0.1:$4/jwks"
 }
 start_apache() {                                    # keystone and placement
   daemon apache 5000 env -i PATH="$PATH" LC_ALL=C.UTF-8 apache2 -f "$ETC/apache/apache2.conf" -DFOREGROUND
@@ -216,21 +224,25 @@ OPENSTACK_CLOUDS=$OSLAB/clouds.yaml
 OPENSTACK_ISSUER=$ISSUER
 OPENSTACK_ISSUER_CA=$ISSUER_CA
 OPENSTACK_TOKEN_URL=http://127.0.0.1:$ISSUER_HTTP_PORT/token
+OPENSTACK_SECOND_ISSUER=$ISSUER2
+OPENSTACK_SECOND_IDENTITY_PROVIDER=$IDP_ID-two
+OPENSTACK_SECOND_TOKEN_URL=http://127.0.0.1:$ISSUER2_HTTP_PORT/token
+OPENSTACK_HOME=$OSLAB
 E
 }
 
-seedenv() { env OSLAB="$OSLAB" PW="$PW" ISSUER="$ISSUER" IDP_ID="$IDP_ID" RUN="$RUN" OSLAB_SWIFT="$WITH_SWIFT" SWIFTPORT="$SWIFTPORT" REGION="$REGION" OFF="$OFF" SFX="$SFX" DSFX="$DSFX" ETC="$ETC" REGION2="$REGION2" "$@"; }
+seedenv() { env OSLAB="$OSLAB" PW="$PW" ISSUER="$ISSUER" ISSUER2="$ISSUER2" IDP_ID="$IDP_ID" RUN="$RUN" OSLAB_SWIFT="$WITH_SWIFT" SWIFTPORT="$SWIFTPORT" REGION="$REGION" OFF="$OFF" SFX="$SFX" DSFX="$DSFX" ETC="$ETC" REGION2="$REGION2" "$@"; }
 seed_data() {
   local r
   for r in $(regions); do
     in_region "$r" seedenv /usr/bin/python3 "$here/seed.py" data >>"$LOG/seed.log" 2>&1 || { tail -5 "$LOG/seed.log" >&2; fail "seeding $r failed, see $LOG/seed.log"; }
   done
-  touch "$VAR/.done-seed"
+  touch "$VAR/.done-seed-2"
 }
 ports_free() { # before minutes are spent on packages
   local port
   ! alive "$RUN/mysql.pid" || return 0
-  for port in $DBPORT $MCPORT "$ISSUER_HTTP_PORT" "$ISSUER_HTTPS_PORT" "$SWIFTPORT" 5000 8774 8776 8778 9292 9696 18774 18776 18778 19292 19696; do
+  for port in $DBPORT $MCPORT "$ISSUER_HTTP_PORT" "$ISSUER_HTTPS_PORT" "$ISSUER2_HTTP_PORT" "$ISSUER2_HTTPS_PORT" "$SWIFTPORT" 5000 8774 8776 8778 9292 9696 18774 18776 18778 19292 19696; do
     ! taken "$port" || fail "port $port is taken by another program"
   done
 }
@@ -238,6 +250,7 @@ step() { # WHAT FUNCTION: with its duration
   local t=$SECONDS
   "$2"; say "$1: $((SECONDS - t)) s"
 }
+resume() { start_memcached; start_db; start_issuer; start_apache; start_services; }
 start_all() {
   write_config; write_clients
   start_memcached
@@ -250,6 +263,7 @@ case $what in
   install) step packages install_pkgs ;;
   start) ports_free; start_all ;;
   seed) step data seed_data ;;
-  all) ports_free; step packages install_pkgs; start_all; [ -e "$VAR/.done-seed" ] || step data seed_data ;;
-  *) fail "usage: up.sh HOME [install|start|seed|all]" ;;
+  resume) [ -e "$OSLAB/env" ] || fail "nothing was started on $OSLAB yet"; step resumed resume ;;
+  all) ports_free; step packages install_pkgs; start_all; [ -e "$VAR/.done-seed-2" ] || step data seed_data ;;
+  *) fail "usage: up.sh HOME [install|start|seed|all|resume]" ;;
 esac
