@@ -6,9 +6,11 @@ use tracing_subscriber::EnvFilter;
 
 /// Starts logging. `RUST_LOG` overrides the configured level for those who look closer.
 pub fn start(settings: &LogSettings) {
+    // the driver of Neo4j warns of its routing, which the registry says in its own words
     let level = tracing::Level::from(settings.level).to_string().to_lowercase();
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new(format!("warn,registry={level},feeder={level},fedreg={level}")));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new(format!("warn,neo4rs=error,registry={level},feeder={level},fedreg={level}"))
+    });
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -116,7 +116,10 @@ async fn store(settings: &Settings) -> Result<String, String> {
     }
     if edited.is_empty() {
         let told = faults.join("\n  ");
-        return Err(format!("{found}, which are served, but {} faults are in them:\n  {told}", faults.len()));
+        let faulty = if faults.len() == 1 { "1 fault" } else { &format!("{} faults", faults.len()) };
+        return Err(format!(
+            "{found}. They are served as well as they can be with {faulty} in them:\n  {told}"
+        ));
     }
     Err(format!(
         "it was changed by hand since revision {revision}. A running registry takes that in at SIGHUP, another one at its \

@@ -73,10 +73,11 @@ async fn survey(settings: &Settings) -> Result<String, String> {
     lines.extend(survey.would_add.into_iter().map(|what| format!("  {what}")));
     let faults: Vec<String> = loaded.faults.into_iter().chain(graph.faults()).collect();
     if !faults.is_empty() {
-        lines.push(format!(
-            "{} faults in the data, which would be served as well as they can be:",
-            faults.len()
-        ));
+        let faulty = match faults.len() {
+            1 => "1 fault".to_owned(),
+            several => format!("{several} faults"),
+        };
+        lines.push(format!("{faulty} in the data, which would be served as well as it can be:"));
         lines.extend(faults.into_iter().map(|what| format!("  {what}")));
     }
     Ok(lines.join("\n"))

@@ -191,7 +191,11 @@ async fn of_a_dirty_database_everything_is_told_and_the_rest_is_served_and_nothi
     let before = cypher.column(everything).await;
 
     let store = test.open();
+    let adds = store.survey().await.unwrap().would_add;
+    let region: Vec<_> = adds.iter().filter(|what| what.contains("fedreg_Region_uid")).collect();
+    assert!(region.len() == 1 && region[0].starts_with("CREATE INDEX fedreg_Region_uid_index"), "{region:?}");
     let (found, faults) = served(&store).await;
+    assert_eq!(store.survey().await.unwrap().would_add, [""; 0], "the second start adds nothing");
     let text = faults.join("\n");
     for expected in FAULTS {
         assert!(text.contains(expected), "'{expected}' is not told:\n{text}");

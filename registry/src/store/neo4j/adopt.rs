@@ -39,6 +39,16 @@ impl Unique {
             self.name()
         )
     }
+
+    fn index(&self) -> String {
+        let Self { label, property } = self;
+        format!("CREATE INDEX {} IF NOT EXISTS FOR (n:{label}) ON (n.{property})", self.stand_in())
+    }
+
+    /// A label of our bookkeeping nodes, which no duplicates are allowed in.
+    fn is_own(&self) -> bool {
+        self.label.starts_with("FedReg")
+    }
 }
 
 /// What the first start would add, and all that is there. Writes nothing.
@@ -46,8 +56,17 @@ pub(super) async fn survey(connection: &Connection, schema: &'static Schema) -> 
     let failed = |fault: Fault| connection.explain(fault);
     let meta = log::meta(connection).await.map_err(failed)?;
     check_format(connection, meta.as_ref())?;
-    let mut would_add: Vec<String> =
-        missing(connection, schema).await.map_err(failed)?.iter().map(Unique::create).collect();
+    let mut would_add = Vec::new();
+    for unique in missing(connection, schema).await.map_err(failed)? {
+        match duplicates(connection, &unique).await.map_err(failed)? {
+            0 => would_add.push(unique.create()),
+            _ if has_stand_in(connection, &unique).await.map_err(failed)? => {}
+            several => would_add.push(format!(
+                "{} (no constraint, since values that stand in more than one node are {several})",
+                unique.index()
+            )),
+        }
+    }
     if meta.is_none() {
         would_add.push(format!("one node (:{META}) with the revision of the graph"));
     }
@@ -113,24 +132,37 @@ async fn missing(connection: &Connection, schema: &Schema) -> Result<Vec<Unique>
         .collect())
 }
 
-async fn constrain(connection: &Connection, unique: &Unique) -> Result<(), Fault> {
+/// How many values stand in several nodes. Of our own bookkeeping none may: making the constraint tells.
+async fn duplicates(connection: &Connection, unique: &Unique) -> Result<i64, Fault> {
+    if unique.is_own() {
+        return Ok(0);
+    }
     let Unique { label, property } = unique;
-    // an index of an earlier start, when there were duplicates, stands in the way
-    let own = label.starts_with("FedReg");
-    let duplicates = format!(
+    let text = format!(
         "MATCH (n:{label}) WHERE n.{property} IS NOT NULL WITH n.{property} AS value, count(*) AS times \
          WHERE times > 1 RETURN count(value) AS duplicates"
     );
-    let row = connection.execute(query(&duplicates), SCHEMA_CHANGE).await?;
-    let duplicates: i64 = row.map_or(Ok(0), |row| row.get("duplicates"))?;
-    if duplicates > 0 && !own {
+    let row = connection.execute(query(&text), SCHEMA_CHANGE).await?;
+    row.map_or(Ok(0), |row| Ok(row.get("duplicates")?))
+}
+
+/// Whether the index that stands in for a constraint was made.
+async fn has_stand_in(connection: &Connection, unique: &Unique) -> Result<bool, Fault> {
+    let text = "SHOW INDEXES YIELD name WHERE name = $name RETURN count(name) > 0 AS there";
+    let row = connection.row(query(text).param("name", unique.stand_in())).await?;
+    row.map_or(Ok(false), |row| Ok(row.get("there")?))
+}
+
+async fn constrain(connection: &Connection, unique: &Unique) -> Result<(), Fault> {
+    let Unique { label, property } = unique;
+    // an index of an earlier start, when there were duplicates, stands in the way
+    let duplicates = duplicates(connection, unique).await?;
+    if duplicates > 0 {
         tracing::warn!(
             %label, property, duplicates,
             "{duplicates} values of {property} stand in more than one node {label}: an index is made instead of a constraint"
         );
-        let index =
-            format!("CREATE INDEX {} IF NOT EXISTS FOR (n:{label}) ON (n.{property})", unique.stand_in());
-        again(connection, || query(&index)).await?;
+        again(connection, || query(&unique.index())).await?;
         return Ok(());
     }
     let drop = format!("DROP INDEX {} IF EXISTS", unique.stand_in());
@@ -140,7 +172,7 @@ async fn constrain(connection: &Connection, unique: &Unique) -> Result<(), Fault
             tracing::info!(%label, property, "constraint {} is made", unique.name());
             Ok(())
         }
-        Err(fault) if fault.code() == "Neo.ClientError.Schema.IndexAlreadyExists" && !own => {
+        Err(fault) if fault.code() == "Neo.ClientError.Schema.IndexAlreadyExists" && !unique.is_own() => {
             tracing::warn!(
                 %label, property,
                 "an index of somebody else on {label}.{property} is kept; drop it to let a constraint be made"

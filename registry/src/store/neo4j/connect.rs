@@ -77,6 +77,12 @@ impl Fault {
 impl Connection {
     /// No I/O yet.
     pub fn new(settings: &Neo4jSettings) -> Result<Self, StoreError> {
+        if settings.url.starts_with("neo4j") {
+            tracing::info!(
+                "{} is one server; in a cluster it must route writes itself (dbms.routing.enabled)",
+                settings.address()
+            );
+        }
         Ok(Self {
             address: settings.address(),
             reading: ArcSwap::from_pointee(settings.pool(4)?),
