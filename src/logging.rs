@@ -4,13 +4,18 @@ use registry::settings::{LogFormat, LogSettings};
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging. `RUST_LOG` overrides the configured level for those who look closer.
+/// Starts logging. `RUST_LOG` overrides the configured level for those who look closer; what was written and what was
+/// refused (the target `audit`) is told at every level.
 pub fn start(settings: &LogSettings) {
     // the driver of Neo4j warns of its routing, which the registry says in its own words
     let level = tracing::Level::from(settings.level).to_string().to_lowercase();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         EnvFilter::new(format!("warn,neo4rs=error,registry={level},feeder={level},fedreg={level}"))
     });
+    let filter = match "audit=info".parse() {
+        Ok(always) => filter.add_directive(always),
+        Err(_) => filter,
+    };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

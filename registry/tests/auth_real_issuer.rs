@@ -42,6 +42,7 @@ struct Lab {
 
 impl Lab {
     async fn new(change: impl FnOnce(&mut AuthSettings)) -> Self {
+        simulator::record_log();
         let alone = LAB.lock().await;
         let issuer = std::env::var("FEDREG_TEST_OIDC").expect(
             "FEDREG_TEST_OIDC is not set: start an issuer with `tests/lab/lab up oidc` and set it to the OIDC_ISSUER that \
@@ -172,6 +173,7 @@ async fn opaque_tokens() {
     let asked = async || lab.tell(json!({})).await["hits"]["POST /token/introspection"].as_u64().unwrap_or(0);
     let before = asked().await;
     let opaque = lab.token("orchestrator-light", "admin").await;
+    simulator::register_secret("opaque-token", &opaque);
     assert!(!opaque.contains('.'), "{opaque}");
     for _ in 0..5 {
         let admin = lab.ask(&opaque).await.unwrap();

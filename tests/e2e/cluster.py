@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from math import ceil, floor
 
+from fedreg import register
 from quantity import quantity
 
 GIB = 2**30
@@ -36,7 +37,7 @@ class Api:
 
     def __init__(self, env, token=None):
         self.url = env["KUBERNETES_URL"]
-        self.token = token or open(env["KUBERNETES_ADMIN_TOKEN_FILE"]).read().strip()
+        self.token = register("kubernetes", token or open(env["KUBERNETES_ADMIN_TOKEN_FILE"]).read().strip())
         tls = ssl.create_default_context(cafile=env["KUBERNETES_CA"])
         self.web = urllib.request.build_opener(urllib.request.HTTPSHandler(context=tls), urllib.request.ProxyHandler({}))
 

@@ -13,7 +13,7 @@ import sys
 import cloud
 from comparison import Comparison
 from federation import federation, trusted
-from fedreg import lab, post
+from fedreg import lab, post, register
 from openstack_client import Client, access_token, listing, password
 
 ALPHA, BETA = "5f5b6a0c6d1e4f0e8f3b2a1c0d9e8f70", "7d1c9a3e2b484c1f9e6a5d4c3b2a1908"  # agreements
@@ -52,7 +52,7 @@ def application_credential():
     alice = Client("RegionOne", {"os_project_id": beta}, password(env, "alice"))
     made = json.loads(alice.act("application", "credential", "create", MARK, "-f", "json"))
     try:
-        yield {"id": made["id"], "secret": made["secret"]}
+        yield {"id": made["id"], "secret": register("application-credential", made["secret"])}
     finally:
         alice.act("application", "credential", "delete", MARK)
 

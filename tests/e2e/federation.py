@@ -4,7 +4,7 @@ import json
 import subprocess
 import time
 
-from fedreg import free_port, lab, post, program, ready, running, scratch, status
+from fedreg import free_port, keep, keep_answers, lab, post, program, ready, running, scratch, status
 from registry import Registry
 
 FEEDER = ("feeder", "feeder-secret")  # a client of the issuer's lab, in the group of administrators
@@ -41,6 +41,7 @@ class Federation:
         with open(log, "w") as out:
             ended = subprocess.run([program(), "feed", "--config", self.settings], stdout=out, stderr=subprocess.STDOUT, timeout=300).returncode
         told = log.read_text()
+        keep(log)
         if (ended != 0) != fails:
             raise SystemExit(f"fedreg feed ended with status {ended}, which should {'not ' if fails else ''}be 0:\n{told}")
         print(f"       fedreg feed: status {ended} after {time.monotonic() - began:.1f} s", flush=True)
@@ -84,6 +85,9 @@ def federation(**feeder):
         with running(["serve", "--config", made.settings], log) as process:
             ready(process, made.url, log)
             yield made
+            keep_answers(made.url, made.token(), folder)
+            if " audit: done: " not in log.read_text():
+                raise SystemExit(f"{log} has no line about what was written (the target audit)")
 
 
 def trusted(issuer, token, **groups):

@@ -69,6 +69,31 @@ def scratch():
         yield pathlib.Path(folder)
 
 
+def register(name, secret):
+    """Has a secret looked for that has no form by which it would be found."""
+    if folder := os.environ.get("FEDREG_TEST_SECRETS"):
+        with open(pathlib.Path(folder) / name, "a") as known:
+            known.write(secret + "\n")
+    return secret
+
+
+def keep(log):
+    """A copy of what the program printed, for the search for secrets at the end of all tests (tests/secrets)."""
+    if folder := os.environ.get("FEDREG_TEST_OUTPUT"):
+        with tempfile.NamedTemporaryFile(prefix=f"{log.stem}-", suffix=".log", dir=folder, delete=False) as copy:
+            copy.write(log.read_bytes())
+
+
+def keep_answers(url, token, folder):
+    """The same of what the registry tells: metrics, changes, runs."""
+    for name, path in (("metrics", "/metrics"), ("changes", "/api/v1/changes?limit=1000"), ("runs", "/api/v1/feeder/runs"), ("freshness", "/api/v1/freshness")):
+        code, _, body = status(url + path, token=None if name == "metrics" else token)
+        if code != 200:
+            raise SystemExit(f"GET {path} answered {code}")
+        (folder / f"{name}.answer").write_bytes(body)
+        keep(folder / f"{name}.answer")
+
+
 @contextlib.contextmanager
 def running(arguments, log, **options):
     """A process of the program. It is asked to end (SIGTERM) when the block ends, and must do so in time and with status 0."""
@@ -82,6 +107,7 @@ def running(arguments, log, **options):
         print(f"--- the end of {log}\n" + "".join(open(log).readlines()[-40:]) + "---", flush=True)
         raise
     stop(process, signal.SIGTERM, log)
+    keep(log)
 
 
 def stop(process, how, log, seconds=30):

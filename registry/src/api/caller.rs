@@ -44,7 +44,15 @@ impl Caller {
         }
         let request_id = headers.get("x-request-id").cloned();
         match guard::policy_allows(&app.authenticator, &identity).await {
-            Ok(true) => Ok(Self { identity, needed, reach: Reach::Everywhere, private: true, request_id }),
+            Ok(true) => {
+                // whom the rules bind to some providers a policy does not let loose
+                let bounds = match &identity {
+                    Identity::Known(known) if !needed.is_reading() => known.bounds(),
+                    _ => None,
+                };
+                let reach = bounds.map_or(Reach::Everywhere, Reach::Providers);
+                Ok(Self { identity, needed, reach, private: true, request_id })
+            }
             Ok(false) => match auth::require(&identity, needed) {
                 Ok(reach) => {
                     let private = identity.role() != Role::Anonymous;

@@ -210,7 +210,10 @@ impl Form<'_> {
             Self::Signed(header) => Some(*header),
             Self::Introspected(header) => {
                 match kind {
-                    Some(kind) if !kind.eq_ignore_ascii_case("bearer") => {
+                    // INDIGO IAM writes what kind of token it is (as RFC 8693 names it), others how it is used
+                    Some(kind)
+                        if ["bearer", "access_token"].iter().all(|one| !kind.eq_ignore_ascii_case(one)) =>
+                    {
                         return Some("its issuer says that its token_type is not Bearer");
                     }
                     // what oidc-provider says of refresh tokens

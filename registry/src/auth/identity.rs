@@ -92,6 +92,16 @@ impl Known {
         self.grants.first().map_or(Role::Anonymous, |grant| grant.role)
     }
 
+    /// The providers that the rules bind all writing of this identity to; none when no rule names providers, or one gives
+    /// the right to write without naming any.
+    pub(crate) fn bounds(&self) -> Option<Vec<ProviderName>> {
+        let mut named = Vec::new();
+        for grant in self.grants.iter().filter(|grant| grant.role != Role::Reader) {
+            named.extend(grant.providers.as_ref()?.iter().cloned());
+        }
+        (!named.is_empty()).then_some(named)
+    }
+
     fn reach(&self, access: Access) -> Reach {
         let mut named = Vec::new();
         for grant in self.grants.iter().filter(|grant| access.is_given_to(grant.role)) {
@@ -228,6 +238,20 @@ mod tests {
         let feeder = known(&[(Role::Feeder, None), (Role::SiteAdministrator, Some("A"))], None);
         assert_eq!(feeder.reach(Access::Documents), Reach::Everywhere);
         assert_eq!(feeder.reach(Access::Entities), named(&["A"]));
+    }
+
+    #[test]
+    fn rules_that_name_providers_bind_where_something_else_decides_too() {
+        let bounds = |grants: &[(Role, Option<&str>)]| {
+            let Identity::Known(known) = known(grants, None) else { panic!("nobody") };
+            known.bounds().map(|named| named.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(bounds(&[]), None);
+        assert_eq!(bounds(&[(Role::Reader, None)]), None);
+        assert_eq!(bounds(&[(Role::Feeder, Some("A")), (Role::Reader, None)]).as_deref(), Some("A"));
+        let both = [(Role::SiteAdministrator, Some("A")), (Role::Feeder, Some("B"))];
+        assert_eq!(bounds(&both).as_deref(), Some("A B"));
+        assert_eq!(bounds(&[(Role::Feeder, None), (Role::SiteAdministrator, Some("A"))]), None);
     }
 
     #[test]

@@ -162,6 +162,17 @@ mod tests {
         assert_eq!(header.kind.as_deref(), Some("at+jwt"));
     }
 
+    proptest::proptest! {
+        /// Whatever is sent is taken or refused, and what is no token of this form is told apart without a fault of ours.
+        #[test]
+        fn any_text_is_taken_or_refused(text in "\\PC{0,80}", parts in "[A-Za-z0-9_-]{0,40}([.][A-Za-z0-9_-]{0,40}){0,5}") {
+            for text in [text, parts] {
+                let _ = Token::parse(&text).map(|token| (token.header().is_ok(), token.signature().is_ok()));
+                let _ = Token::may_be_opaque(&text);
+            }
+        }
+    }
+
     #[test]
     fn what_only_an_issuer_can_read() {
         for text in ["x", "a.b", "2YotnFZFEjr1zCsicMWpAA==", "Az09-._~+/", "a.b.c", "a.b.c.d.e", "..."] {

@@ -417,3 +417,26 @@ fn the_example_and_the_page_have_every_key() {
     }
     assert!(checked > 30, "only {checked} keys were found");
 }
+
+/// What the pages about issuers give to paste, one after the other.
+#[test]
+fn the_settings_on_the_pages_about_issuers_load() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/issuers");
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "a secret").unwrap();
+    let mut loaded = Vec::new();
+    for page in std::fs::read_dir(folder).unwrap() {
+        let page = page.unwrap().path();
+        let text = std::fs::read_to_string(&page).unwrap();
+        for block in text.split("```yaml\n").skip(1) {
+            let block = block.split("```").next().unwrap();
+            let block = block.replace("/run/secrets/introspection", &secret.path().display().to_string());
+            let settings =
+                load(&block, &[]).unwrap_or_else(|fault| panic!("{}: {fault}\n{block}", page.display()));
+            loaded.extend(settings.settings.auth.issuers.into_iter().map(|issuer| issuer.issuer.to_string()));
+        }
+    }
+    loaded.sort();
+    loaded.dedup();
+    assert_eq!(loaded.len(), 3, "{loaded:?}");
+}

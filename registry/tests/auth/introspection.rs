@@ -121,6 +121,9 @@ async fn what_an_active_token_must_say() {
         (json!({ "iss": null }), Ok("ada")),
         (json!({ "aud": ["x", "federation-registry"] }), Ok("ada")),
         (json!({ "token_type": "bearer" }), Ok("ada")),
+        // INDIGO IAM
+        (json!({ "token_type": "ACCESS_TOKEN" }), Ok("ada")),
+        (json!({ "token_type": "REFRESH_TOKEN" }), Err(AuthError::NotAnAccessToken)),
         (json!({ "nbf": START + 60 }), Ok("ada")),
         // nobody is behind it but a service
         (json!({ "sub": null }), Ok("portal")),

@@ -71,6 +71,7 @@ impl Setup {
 
     /// The same, with other settings; the issuer is the first one in them.
     async fn with(change: impl FnOnce(&mut AuthSettings)) -> Self {
+        simulator::record_log();
         let issuer = Issuer::start().await;
         let clock = Arc::new(ManualClock::default());
         let mut trusted = IssuerSettings::new(issuer.url().parse().unwrap());

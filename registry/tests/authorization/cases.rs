@@ -5,6 +5,11 @@ use reqwest::Method;
 use schema::Schema;
 use serde_json::{Value as Json, json};
 
+/// Asking for the lease.
+pub const LEASE: &str = "/feeder/lease";
+/// The record of a run, which gives the lease back.
+pub const RUN: &str = "/feeder/runs/20260101-table?fence=";
+
 /// One row of the table.
 pub struct Case {
     /// Method and path as the document writes them, and what is special.
@@ -19,12 +24,13 @@ pub struct Case {
 /// Every operation of the document. One that is not known here fails the test: who may ask it must be decided.
 pub async fn cases(registry: &Registry) -> Vec<Case> {
     let document = registry::api::openapi("/api/v1").unwrap();
+    let site_a = registry.admin_get("/providers/?name=SITE-A").await[0]["uid"].as_str().unwrap().to_owned();
     let mut all = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for method in operations.as_object().unwrap().keys().map(|method| method.to_uppercase()) {
             let made = match schema_path(path) {
                 Some((list, single)) => entity(registry, &method, path, list, single).await,
-                None => vec![other(&method, path)],
+                None => vec![other(&method, path, &site_a)],
             };
             all.extend(made);
         }
@@ -45,21 +51,33 @@ fn schema_path(path: &str) -> Option<(&'static str, Option<&str>)> {
 }
 
 /// Operations that no declaration of an entity makes.
-fn other(method: &str, path: &str) -> Case {
+fn other(method: &str, path: &str, site_a: &str) -> Case {
+    let at = "2026-01-01T00:00:00Z";
+    let of_site_a = path.replace("{provider_uid}", site_a);
+    let fixed = |path: &'static str| path.to_owned();
     let (path_and_query, body) = match (method, path) {
-        ("GET", "/whoami") => ("/whoami", None),
-        ("GET", "/changes") => ("/changes?limit=1", None),
-        // whoever is let through is told what is missing, or that it is not there
-        ("PUT", "/feeder/providers") => ("/feeder/providers", Some(json!({}))),
-        ("DELETE", "/feeder/providers/{provider_uid}") => ("/feeder/providers/nothing", None),
-        ("PUT", "/feeder/lease") => ("/feeder/lease", Some(json!({}))),
-        ("POST", "/feeder/runs") => ("/feeder/runs", Some(json!(7))),
-        ("PUT", "/feeder/runs/{run_id}") => ("/feeder/runs/nothing-at-all", Some(json!({}))),
-        ("GET", "/feeder/runs/{run_id}") => ("/feeder/runs/nothing-at-all", None),
-        ("GET", "/feeder/lease" | "/feeder/runs" | "/freshness") => (path, None),
-        ("GET", "/providers/{provider_uid}/freshness") => ("/providers/nothing/freshness", None),
-        ("GET", "/providers/{provider_uid}/offer") => ("/providers/nothing/offer", None),
-        ("PUT", "/providers/{provider_uid}/offer") => ("/providers/nothing/offer", Some(json!({}))),
+        ("GET", "/whoami") => (fixed("/whoami"), None),
+        ("GET", "/changes") => (fixed("/changes?limit=1"), None),
+        ("PUT", "/feeder/providers") => {
+            let mut document = example("post_provider_openstack")["request"]["body"].clone();
+            document["description"] = json!("read by a feeder");
+            let sent = json!({"document": document, "read": {"at": at}, "removal_limit": 1.0});
+            (fixed("/feeder/providers?dry_run=true"), Some(sent))
+        }
+        ("DELETE", "/feeder/providers/{provider_uid}") => (format!("{of_site_a}?dry_run=true"), None),
+        ("PUT", "/feeder/lease") => (fixed(LEASE), Some(json!({"holder": "table", "seconds": 60}))),
+        ("POST", "/feeder/runs") => (fixed("/feeder/runs"), Some(json!({}))),
+        // the caller's lease is added when it has got one
+        ("PUT", "/feeder/runs/{run_id}") => {
+            (fixed(RUN), Some(json!({"started": at, "finished": at, "failed": false})))
+        }
+        // whoever is let through is told that it is not there
+        ("GET", "/feeder/runs/{run_id}") => (fixed("/feeder/runs/nothing-at-all"), None),
+        ("GET", "/feeder/lease" | "/feeder/runs" | "/freshness") => (path.to_owned(), None),
+        ("GET", "/providers/{provider_uid}/freshness" | "/providers/{provider_uid}/offer") => {
+            (of_site_a, None)
+        }
+        ("PUT", "/providers/{provider_uid}/offer") => (of_site_a, Some(json!({"at": at, "regions": {}}))),
         _ => panic!(
             "{method} {path} is not in the authorization table: add a request for it to `other`, look at the statuses, \
              and accept the table with INSTA_UPDATE=always"
@@ -68,7 +86,7 @@ fn other(method: &str, path: &str) -> Case {
     Case {
         name: format!("{method} {path}"),
         method: method.parse().unwrap(),
-        path: path_and_query.to_owned(),
+        path: path_and_query,
         body,
         stale: false,
     }

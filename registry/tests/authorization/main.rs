@@ -7,8 +7,9 @@ mod common;
 mod cases;
 mod lists;
 
-use cases::{Case, cases};
+use cases::{Case, LEASE, RUN, cases};
 use common::{Registry, example, read};
+use registry::{auth::PolicySettings, settings::Settings};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use simulator::{Issuer, IssuerOptions, Signing, Subject};
@@ -23,6 +24,10 @@ struct World {
 impl World {
     /// SITE-A and SITE-B share an identity provider, a user group, an agreement and a place; each has others alone.
     async fn new(anonymous_reads: bool) -> Self {
+        Self::with(anonymous_reads, |_| {}).await
+    }
+
+    async fn with(anonymous_reads: bool, change: impl FnOnce(&mut Settings)) -> Self {
         let registry = Registry::start_with(|settings| {
             let issuer = settings.auth.issuers[0].issuer.to_string();
             let rule = |group: &str, provider: Option<&str>| {
@@ -42,6 +47,7 @@ impl World {
             ];
             settings.auth.site_administrators =
                 vec![rule("site-a", Some("SITE-A")), rule("site-b", Some("SITE-B"))];
+            change(settings);
         })
         .await;
         let token = |group: &str, ttl: i64, audience: &str| {
@@ -80,7 +86,16 @@ impl World {
     }
 
     async fn ask(&self, case: &Case, token: Option<&str>) -> (u16, Option<String>, String) {
-        let mut request = self.registry.request(case.method.clone(), &case.path, token);
+        let put = |path: &str, body: serde_json::Value| {
+            self.registry.request(Method::PUT, path, token).json(&body).send()
+        };
+        let mut path = case.path.clone();
+        if path == RUN {
+            let lease = put(LEASE, json!({"holder": "table", "seconds": 60})).await.unwrap();
+            let lease: serde_json::Value = lease.json().await.unwrap();
+            path += &lease["fence"].as_u64().unwrap_or(1).to_string();
+        }
+        let mut request = self.registry.request(case.method.clone(), &path, token);
         if let Some(body) = &case.body {
             request = request.json(body);
         }
@@ -92,6 +107,14 @@ impl World {
         let challenge =
             response.headers().get("www-authenticate").map(|text| text.to_str().unwrap().to_owned());
         let body = response.text().await.unwrap();
+        if status == 200 && path == LEASE && case.method == Method::PUT {
+            // given back, for the next one
+            let lease: serde_json::Value = serde_json::from_str(&body).unwrap();
+            let at = "2026-01-01T00:00:00Z";
+            let run = json!({"started": at, "finished": at, "failed": false});
+            let record = format!("/feeder/runs/20260101-{}?fence={0}", lease["fence"]);
+            assert_eq!(put(&record, run).await.unwrap().status(), 204);
+        }
         if status == 201 {
             let made: serde_json::Value = serde_json::from_str(&body).unwrap();
             let made = format!("/providers/{}", made["uid"].as_str().unwrap());
@@ -102,8 +125,8 @@ impl World {
     }
 }
 
-/// The table. Whoever is let through gets 200, 201 (POST of a provider named SITE-A), 304 (a write of what is there
-/// already) or 412 (a DELETE that names another state of the graph).
+/// The table. Whoever is let through gets 200, 201 (POST of a provider named SITE-A), 202, 204, 304 (a write of what is
+/// there already), 404 (a run that is not there) or 412 (a DELETE that names another state of the graph).
 #[tokio::test]
 async fn every_operation_is_let_through_for_those_who_may_and_for_nobody_else() {
     let world = World::new(true).await;
@@ -130,7 +153,7 @@ async fn every_operation_is_let_through_for_those_who_may_and_for_nobody_else() 
                     assert!(challenge.unwrap().contains("error=\"insufficient_scope\""), "{told}");
                     assert!(detail().contains("This needs the role "), "{told}");
                 }
-                (200 | 201 | 304 | 404 | 412 | 422, _) => {}
+                (200 | 201 | 202 | 204 | 304 | 404 | 412, _) => {}
                 _ => panic!("{told}"),
             }
         }
@@ -153,6 +176,42 @@ async fn a_closed_registry_shows_nothing_without_a_role() {
                 _ if case.method == Method::GET && status == 401 => panic!("{name}: {} {body}", case.name),
                 _ => {}
             }
+        }
+    }
+}
+
+/// A policy that decides alone allows what no rule does, but whom the rules bind to a provider stays bound to it.
+#[tokio::test]
+async fn a_policy_does_not_let_loose_whom_the_rules_bind() {
+    let policy = tempfile::NamedTempFile::with_suffix(".rego").unwrap();
+    std::fs::write(policy.path(), "package fed_reg\n\nallow := true\n").unwrap();
+    let file = policy.path().to_owned();
+    let world = World::with(true, |settings| {
+        settings.auth.policy = Some(PolicySettings { file: Some(file), ..PolicySettings::default() });
+    })
+    .await;
+    let providers = world.registry.admin_get("/providers/?sort=name").await;
+    let path = |name: &str| {
+        let all = providers.as_array().unwrap();
+        let one = all.iter().find(|provider| provider["name"] == name).unwrap();
+        format!("/providers/{}", one["uid"].as_str().unwrap())
+    };
+    for (name, of_a, of_b) in [
+        ("no role", true, true),
+        ("reader", true, true),
+        ("feeder", true, true),
+        ("administrator", true, true),
+        ("feeder of SITE-A", true, false),
+        ("site administrator of SITE-A", true, false),
+        ("site administrator of SITE-B", false, true),
+    ] {
+        let token = world.callers.iter().find(|(caller, _)| *caller == name).unwrap().1.clone();
+        for (site, allowed) in [("SITE-A", of_a), ("SITE-B", of_b)] {
+            let request = world.registry.request(Method::PATCH, &path(site), token.as_deref());
+            let (status, body) =
+                read(request.json(&json!({"description": name})).send().await.unwrap()).await;
+            let expected = if allowed { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            assert_eq!(status, expected, "{name}, {site}: {body}");
         }
     }
 }

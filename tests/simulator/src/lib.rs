@@ -36,6 +36,7 @@ pub mod model;
 mod names;
 mod openstack;
 mod query;
+mod record;
 mod server;
 mod site;
 
@@ -48,5 +49,6 @@ pub use generate::{Params, World};
 pub use issuer::{
     Audience, Claims, Issuer, IssuerError, IssuerOptions, Person, Signing, Subject, TokenRefused,
 };
+pub use record::{record_log, register_secret};
 pub use server::ListenError;
 pub use site::{Settings, Site, USERNAME};

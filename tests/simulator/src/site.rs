@@ -72,7 +72,8 @@ impl Site {
         Self {
             root,
             issuer,
-            secret: uuid::Uuid::new_v4().simple().to_string(),
+            // by this name it is looked for in logs (tests/secrets)
+            secret: format!("SimulatedSecret-{}", uuid::Uuid::new_v4().simple()),
             provider: RwLock::new(provider),
             settings: RwLock::default(),
             sessions: Mutex::default(),

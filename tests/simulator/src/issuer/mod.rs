@@ -93,6 +93,7 @@ struct Shared {
 impl Issuer {
     /// Makes a key, binds and serves.
     pub async fn start(options: IssuerOptions) -> Result<Self, IssuerError> {
+        crate::record_log();
         if !options.address.ip().is_loopback() {
             return Err(IssuerError::NotLoopback(options.address));
         }
