@@ -5,13 +5,13 @@ use super::client::Client;
 use crate::auth::Identity;
 use axum::{
     extract::Request,
-    http::{HeaderValue, Method, StatusCode},
+    http::{HeaderValue, Method, StatusCode, Uri},
 };
 
 /// What is known of a request before it is answered.
 pub(super) struct Asked {
     method: Method,
-    path: String,
+    uri: Uri,
     request: Option<HeaderValue>,
     client: Option<Client>,
 }
@@ -21,7 +21,7 @@ impl Asked {
     pub fn of(request: &Request) -> Self {
         Self {
             method: request.method().clone(),
-            path: request.uri().path().to_owned(),
+            uri: request.uri().clone(),
             request: request.headers().get("x-request-id").cloned(),
             client: request.extensions().get::<Client>().copied(),
         }
@@ -51,14 +51,14 @@ impl Asked {
             issuer,
             subject,
             method = %self.method,
-            path = self.path,
+            path = self.uri.path(),
             client = self.client.map(|client| client.0.to_string()),
             request = self.request.as_ref().and_then(|id| id.to_str().ok()),
             status = status.as_u16(),
             outcome,
             "{outcome}: {} {}",
             self.method,
-            self.path
+            self.uri.path()
         );
     }
 }

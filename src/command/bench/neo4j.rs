@@ -51,8 +51,8 @@ pub async fn measure(file: &Path, sizes: &[usize]) -> Result<Vec<Figures>, Box<d
         measured = bench.all(sizes) => measured,
         _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
     };
-    bench.leave(&before).await?;
-    measured
+    let left = bench.leave(&before).await;
+    measured.and_then(|measured| left.map(|()| measured))
 }
 
 struct Bench<'a> {
