@@ -39,6 +39,20 @@ impl Caller {
         let nobody = |error: auth::AuthError| (Identity::Anonymous, error.into());
         let header = auth::authorization(headers).map_err(nobody)?;
         let identity = app.authenticator.authenticate_for(header, needed).await.map_err(nobody)?;
+        Self::let_in(app, headers, needed, identity).await
+    }
+
+    /// The same question once more, now that it is known who asks.
+    pub async fn once_more(self, app: &App, headers: &HeaderMap) -> Result<Self, (Identity, ApiError)> {
+        Self::let_in(app, headers, self.needed, self.identity).await
+    }
+
+    async fn let_in(
+        app: &App,
+        headers: &HeaderMap,
+        needed: Access,
+        identity: Identity,
+    ) -> Result<Self, (Identity, ApiError)> {
         if let Err(error) = guard::admit(&app.throttle, &identity) {
             return Err((identity, error));
         }

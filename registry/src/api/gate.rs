@@ -25,6 +25,24 @@ pub(super) fn before(app: &Shared, operation: Operation, routes: Router<Shared>)
     routes.layer(middleware::from_fn_with_state((Arc::clone(app), operation), pass))
 }
 
+/// A handler before which it is decided once more.
+pub(super) fn decided(app: &Shared, handler: MethodRouter<Shared>) -> MethodRouter<Shared> {
+    handler.layer(middleware::from_fn_with_state(Arc::clone(app), decide))
+}
+
+async fn decide(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
+    let Some(caller) = request.extensions_mut().remove::<Caller>() else {
+        return ApiError::Internal.into_response();
+    };
+    match caller.once_more(&app, request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err((_, error)) => error.into_response(),
+    }
+}
+
 async fn pass(
     State((app, operation)): State<(Shared, Operation)>,
     mut request: Request,

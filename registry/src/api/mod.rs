@@ -98,20 +98,34 @@ pub type Shared = Arc<App>;
 
 /// All routes.
 pub fn router(app: Shared) -> Router {
-    layered(routes(&app), &app.options, &app.throttle).with_state(app)
+    layered(routes(&app, false), &app.options, &app.throttle).with_state(app)
 }
 
-/// The same, everybody let in twice: the benchmark finds out by it what letting in costs.
-pub fn router_with_two_gates(app: Shared) -> Router {
-    let routes = gate::before(&app, Operation::List(Kind::Provider), routes(&app));
+/// What is done twice, so that the benchmark finds out what doing it once costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Twice {
+    /// Finding out who asks, and deciding whether they may.
+    Gate,
+    /// Deciding alone.
+    Decision,
+}
+
+/// All routes, with more work.
+pub fn router_for_benchmark(app: Shared, twice: Twice) -> Router {
+    let routes = match twice {
+        Twice::Gate => gate::before(&app, Operation::List(Kind::Provider), routes(&app, false)),
+        Twice::Decision => routes(&app, true),
+    };
     layered(routes, &app.options, &app.throttle).with_state(app)
 }
 
-fn routes(app: &Shared) -> Router<Shared> {
+fn routes(app: &Shared, decided_twice: bool) -> Router<Shared> {
     // once it is known who asks, a request waits for the revision that it names
     let gate = |operation, handler: MethodRouter<Shared>| {
         let fresh = middleware::from_fn_with_state(Arc::clone(app), fresh::fresh);
-        gate::gated(app, operation, handler.layer(fresh))
+        let handler = handler.layer(fresh);
+        let handler = if decided_twice { gate::decided(app, handler) } else { handler };
+        gate::gated(app, operation, handler)
     };
     let mut v1 = Router::new();
     for entity in &Schema::get().entities {
