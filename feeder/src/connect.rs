@@ -217,6 +217,8 @@ impl Connectivity {
                 .then(|| (format!("{readable} lists"), "works".to_owned(), Some(*seconds)));
             let fails = problems.iter().map(|Trouble { what, why, permission, consequence, .. }| {
                 let needs = permission.map(|needs| format!("; needs {needs}")).unwrap_or_default();
+                // the project's id stands in many addresses
+                let why = why.replace(project.as_str(), "PROJECT");
                 (what.clone(), format!("{why}{needs}\n→ {consequence}"), None)
             });
             for (what, result, seconds) in works.into_iter().chain(fails) {
@@ -268,8 +270,10 @@ impl fmt::Display for Connectivity {
             self.0.iter().filter(|tried| tried.problems.iter().any(|trouble| trouble.required)).count();
         let all = self.0.len();
         let verdict = match lost {
-            0 => format!("all {all} projects can be read"),
-            lost => format!("{lost} of {all} projects cannot be read, or not all of them"),
+            0 => format!("all {all} projects can be read, those of each region counted"),
+            lost => format!(
+                "{lost} of {all} projects, those of each region counted, cannot be read or only in part"
+            ),
         };
         write!(f, "{table}\n{verdict}")
     }
@@ -319,7 +323,9 @@ mod tests {
         let shown = all.to_string();
         assert!(
             shown.contains("Neutron get_quota")
-                && shown.ends_with("1 of 1 projects cannot be read, or not all of them"),
+                && shown.ends_with(
+                    "1 of 1 projects, those of each region counted, cannot be read or only in part"
+                ),
             "{shown}"
         );
         all.0[0].problems.remove(0);
@@ -331,7 +337,8 @@ mod tests {
         let provider = provider(1, 4);
         let tried = |(connection, seconds): (&Connection, f64)| {
             let read = crate::testing::reading(connection, vec![("flavors", vec![])]);
-            let read = if seconds > 1.5 { read } else { Reading::unknown(connection, &timeout()) };
+            let fault = Fault { what: format!("GET /quotas/{}", connection.project_id), ..timeout() };
+            let read = if seconds > 1.5 { read } else { Reading::unknown(connection, &fault) };
             let (readable, problems) = judged(ProviderKind::Openstack, &read);
             let (region, project) = (connection.region.clone(), connection.project_id.clone());
             Tried { provider: provider.key.clone(), region, project, readable, problems, seconds }
