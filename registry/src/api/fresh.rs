@@ -1,13 +1,8 @@
 //! What a client has seen already, it is not shown older: a request that names a revision waits for it.
 
-use super::{ApiError, Shared};
+use super::{ApiError, App};
 use crate::federation::{Behind, Known};
-use axum::{
-    extract::{Request, State},
-    http::{HeaderMap, HeaderName, header},
-    middleware::Next,
-    response::Response,
-};
+use axum::http::{HeaderMap, HeaderName, header};
 use schema::{Fault, Loc};
 use std::time::Duration;
 
@@ -19,16 +14,11 @@ const FIRMLY: Duration = Duration::from_secs(2);
 const IN_PASSING: Duration = Duration::from_millis(500);
 
 /// Lets requests through to the graph once there is one, and once it is as new as what their clients know.
-pub(super) async fn fresh(
-    State(app): State<Shared>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+pub(super) async fn fresh(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
     let snapshot = app.federation.snapshot();
     if snapshot.is_nothing() {
         return Err(ApiError::NoGraph);
     }
-    let headers = request.headers();
     if let Some(text) = headers.get(X_MIN_REVISION) {
         let known = text.to_str().ok().and_then(Known::parse).ok_or_else(|| {
             let msg = "not a revision: send the X-Revision or the ETag of an earlier answer".to_owned();
@@ -48,7 +38,7 @@ pub(super) async fn fresh(
     }) {
         let _ = app.federation.at_least(&known, IN_PASSING, false).await;
     }
-    Ok(next.run(request).await)
+    Ok(())
 }
 
 /// The newest state that a list of tags names.

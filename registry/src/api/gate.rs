@@ -1,61 +1,71 @@
 //! Before every operation: who asks, and may they. No handler can be reached with a caller but through here.
 
-use super::{ApiError, App, Shared, audit::Asked, body, caller::Caller};
+use super::{ApiError, App, Shared, audit::Asked, body, caller::Caller, fresh::fresh};
+use crate::auth::Identity;
 use axum::{
-    Router,
     extract::{Request, State},
+    http::HeaderMap,
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::MethodRouter,
 };
 use schema::Operation;
-use std::sync::Arc;
 
-/// A handler behind the gate of its operation.
-pub(super) fn gated(
-    app: &Shared,
-    operation: Operation,
-    handler: MethodRouter<Shared>,
-) -> MethodRouter<Shared> {
-    handler.layer(middleware::from_fn_with_state((Arc::clone(app), operation), pass))
+/// What stands before a handler.
+#[derive(Clone)]
+pub(super) struct Gate {
+    pub app: Shared,
+    pub operation: Operation,
+    /// For the benchmark only.
+    pub twice: Option<Twice>,
 }
 
-/// Routes behind one more gate.
-pub(super) fn before(app: &Shared, operation: Operation, routes: Router<Shared>) -> Router<Shared> {
-    routes.layer(middleware::from_fn_with_state((Arc::clone(app), operation), pass))
+/// What is done twice, so that the benchmark finds out what doing it once costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Twice {
+    /// Finding out who asks, and deciding whether they may.
+    Gate,
+    /// Deciding alone.
+    Decision,
 }
 
-/// A handler before which it is decided once more.
-pub(super) fn decided(app: &Shared, handler: MethodRouter<Shared>) -> MethodRouter<Shared> {
-    handler.layer(middleware::from_fn_with_state(Arc::clone(app), decide))
-}
+impl Gate {
+    /// The handler behind it.
+    pub fn before(self, handler: MethodRouter<Shared>) -> MethodRouter<Shared> {
+        handler.layer(middleware::from_fn_with_state(self, pass))
+    }
 
-async fn decide(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
-    let Some(caller) = request.extensions_mut().remove::<Caller>() else {
-        return ApiError::Internal.into_response();
-    };
-    match caller.once_more(&app, request.headers()).await {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+    async fn let_in(&self, headers: &HeaderMap) -> Result<Caller, (Identity, ApiError)> {
+        let caller = Caller::of(&self.app, headers, self.operation).await?;
+        match self.twice {
+            None => Ok(caller),
+            Some(Twice::Gate) => Caller::of(&self.app, headers, self.operation).await,
+            Some(Twice::Decision) => caller.once_more(&self.app, headers).await,
         }
-        Err((_, error)) => error.into_response(),
     }
 }
 
-async fn pass(
-    State((app, operation)): State<(Shared, Operation)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// One layer for all that comes before a handler: each costs more than what is done in it.
+async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let asked = Asked::of(&request);
-    let (who, answer) = match Caller::of(&app, request.headers(), operation).await {
+    let (who, answer) = match gate.let_in(request.headers()).await {
         Ok(caller) => {
             let who = caller.identity().clone();
-            request.extensions_mut().insert(caller);
-            (who, next.run(request).await)
+            // once it is known who asks, a request waits for the revision that it names
+            let ready = match gate.operation {
+                Operation::Whoami => Ok(()),
+                _ => fresh(&gate.app, request.headers()).await,
+            };
+            let answer = match ready {
+                Ok(()) => {
+                    request.extensions_mut().insert(caller);
+                    next.run(request).await
+                }
+                Err(error) => error.into_response(),
+            };
+            (who, answer)
         }
-        Err((who, error)) => (who, refuse(&app, request, error).await),
+        Err((who, error)) => (who, refuse(&gate.app, request, error).await),
     };
     asked.answered(&who, answer.status());
     answer

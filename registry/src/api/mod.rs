@@ -29,6 +29,7 @@ mod whoami;
 
 pub use docs::{openapi, openapi_3_0};
 pub use error::ApiError;
+pub use gate::Twice;
 pub use guard::{CorsSettings, Origin};
 pub use health::Readiness;
 pub use measure::handle as metrics_handle;
@@ -40,6 +41,7 @@ use axum::{
     response::IntoResponse,
     routing::{MethodRouter, delete, get, patch, post, put},
 };
+use gate::Gate;
 use metrics_exporter_prometheus::PrometheusHandle;
 use schema::{Kind, Operation, Schema};
 use std::{sync::Arc, time::Duration};
@@ -98,34 +100,17 @@ pub type Shared = Arc<App>;
 
 /// All routes.
 pub fn router(app: Shared) -> Router {
-    layered(routes(&app, false), &app.options, &app.throttle).with_state(app)
-}
-
-/// What is done twice, so that the benchmark finds out what doing it once costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Twice {
-    /// Finding out who asks, and deciding whether they may.
-    Gate,
-    /// Deciding alone.
-    Decision,
+    layered(routes(&app, None), &app.options, &app.throttle).with_state(app)
 }
 
 /// All routes, with more work.
 pub fn router_for_benchmark(app: Shared, twice: Twice) -> Router {
-    let routes = match twice {
-        Twice::Gate => gate::before(&app, Operation::List(Kind::Provider), routes(&app, false)),
-        Twice::Decision => routes(&app, true),
-    };
-    layered(routes, &app.options, &app.throttle).with_state(app)
+    layered(routes(&app, Some(twice)), &app.options, &app.throttle).with_state(app)
 }
 
-fn routes(app: &Shared, decided_twice: bool) -> Router<Shared> {
-    // once it is known who asks, a request waits for the revision that it names
+fn routes(app: &Shared, twice: Option<Twice>) -> Router<Shared> {
     let gate = |operation, handler: MethodRouter<Shared>| {
-        let fresh = middleware::from_fn_with_state(Arc::clone(app), fresh::fresh);
-        let handler = handler.layer(fresh);
-        let handler = if decided_twice { gate::decided(app, handler) } else { handler };
-        gate::gated(app, operation, handler)
+        Gate { app: Arc::clone(app), operation, twice }.before(handler)
     };
     let mut v1 = Router::new();
     for entity in &Schema::get().entities {
@@ -171,7 +156,7 @@ fn routes(app: &Shared, decided_twice: bool) -> Router<Shared> {
     for (path, methods) in feeder::routes(&gate) {
         v1 = v1.route(path, methods.clone()).route(&format!("{path}/"), methods);
     }
-    v1 = v1.route("/whoami", gate::gated(app, Operation::Whoami, get(whoami::whoami)));
+    v1 = v1.route("/whoami", gate(Operation::Whoami, get(whoami::whoami)));
     let base = app.options.base_path.clone();
     let v1 = if base.is_empty() { v1 } else { Router::new().nest(&base, v1) };
     v1.merge(docs::routes(&base))
