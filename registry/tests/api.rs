@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Registry, example, read};
+use common::{Registry, example, read, store::TestStore};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value as Json, json};
 use simulator::Subject;
@@ -238,7 +238,7 @@ async fn health_metrics_and_an_orderly_end() {
 
 #[tokio::test]
 async fn a_second_registry_on_the_same_folder_or_port_is_told_so() {
-    let registry = Registry::start().await;
+    let registry = Registry::start_on(TestStore::embedded(), |_| {}).await;
     let settings = |listen: &str, path: &std::path::Path| -> registry::settings::Settings {
         serde_json::from_value(json!({
             "listen": listen,

@@ -27,7 +27,7 @@ pub(super) fn pack(schema: &Schema, entry: &Entry) -> String {
     if json.len() <= PLAIN {
         return json;
     }
-    let mut encoder = DeflateEncoder::new(Vec::with_capacity(json.len() / 4), Compression::fast());
+    let mut encoder = DeflateEncoder::new(Vec::with_capacity(json.len() / 4), Compression::new(4));
     // into memory: cannot fail; and if it did, the text would do as well
     let Ok(deflated) = encoder.write_all(json.as_bytes()).and_then(|()| encoder.finish()) else {
         return json;

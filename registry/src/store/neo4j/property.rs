@@ -39,13 +39,30 @@ pub(super) fn encode_all<'a>(values: impl Iterator<Item = (&'a Field, &'a Value)
     BoltMap { value: values.map(|(field, value)| (field.name.into(), encode(value))).collect() }
 }
 
-/// About how many bytes it takes on its way.
+/// How many bytes it takes on its way (`PackStream`: the shorter a text, a list or a map, the shorter its head).
 pub(super) fn weight(value: &BoltType) -> usize {
+    let head = |length: usize| match length {
+        0..16 => 1,
+        16..256 => 2,
+        256..65_536 => 3,
+        _ => 5,
+    };
     match value {
-        BoltType::String(text) => text.value.len() + 5,
-        BoltType::List(list) => 5 + list.value.iter().map(weight).sum::<usize>(),
+        BoltType::Null(_) | BoltType::Boolean(_) => 1,
+        BoltType::Integer(n) => match n.value {
+            -16..128 => 1,
+            -128..-16 => 2,
+            -32_768..32_768 => 3,
+            -2_147_483_648..2_147_483_648 => 5,
+            _ => 9,
+        },
+        BoltType::String(text) => head(text.value.len()) + text.value.len(),
+        BoltType::List(list) => head(list.value.len()) + list.value.iter().map(weight).sum::<usize>(),
         BoltType::Map(map) => {
-            5 + map.value.iter().map(|(key, value)| key.value.len() + 2 + weight(value)).sum::<usize>()
+            let entry = |(key, value): (&BoltString, &BoltType)| {
+                head(key.value.len()) + key.value.len() + weight(value)
+            };
+            head(map.value.len()) + map.value.iter().map(entry).sum::<usize>()
         }
         _ => 9,
     }

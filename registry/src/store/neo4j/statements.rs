@@ -18,7 +18,7 @@ use schema::{RelationId, Schema, Value};
 use std::collections::{BTreeMap, HashSet};
 
 /// The driver writes up to 8 KiB at once; the rest of a longer message waits 40 ms for an acknowledgement.
-const MESSAGE: usize = 7_600;
+const MESSAGE: usize = 7_900;
 /// So long that many small messages take longer than that wait.
 const LONG: usize = 400_000;
 const LONG_PART: usize = 500_000;
