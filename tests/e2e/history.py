@@ -31,7 +31,8 @@ class History:
         stale by that, when these are others than its services' own."""
         unknown, began, self.own_offer = dict(unknown), time.monotonic(), offer
         record = self.registry.run()
-        took = time.monotonic() - began
+        self.ran = time.monotonic()
+        took = self.ran - began
         now = self.read(unknown)
         said = kept(self.said, now, unknown) if self.said else now
         if "zones" in said:  # a list of the offer

@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 from cluster import Api, ServiceAccount, expected, zones
 from federation import federation, trusted
@@ -23,6 +24,7 @@ AGREEMENTS = {name: f"11d0c1f4f4b14b2c9ce5ad4f1f2f0b{place:02}" for place, name 
 QUOTAS = "/api/v1/namespaces/{}/resourcequotas/{}"
 CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 MARKS = "storageclass.kubernetes.io/is-default-class"
+LIFE = 4  # seconds that tokens of the cluster's issuer are good
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 env = lab("kubernetes")
@@ -104,8 +106,7 @@ with last, undo, ServiceAccount(api, "alpha", MARK) as account, federation(poll_
     token_file = registry.folder / "alpha.token"
     token_file.write_text(account.token())
     namespace()
-    # 4 s: what is given is good for the run at hand only
-    short = {"client_credentials": {"client_id": "feeder", "client_secret": "any"}, "token_endpoint": env["KUBERNETES_TOKEN_URL"] + "?ttl=4", "ca_path": env["KUBERNETES_CA"]}
+    short = {"client_credentials": {"client_id": "feeder", "client_secret": "any"}, "token_endpoint": env["KUBERNETES_TOKEN_URL"] + f"?ttl={LIFE}", "ca_path": env["KUBERNETES_CA"]}
     entry = {"name": NAME, "auth_url": url, "ca_path": env["KUBERNETES_CA"], "projects": [{"id": name, "sla": AGREEMENTS[name]} for name in NAMESPACES],
              "identity_providers": [{"endpoint": env["KUBERNETES_ISSUER"], "audience": env["KUBERNETES_AUDIENCE"]}]}
     entry["projects"][0]["auth"] = {"token_file": str(token_file)}
@@ -177,6 +178,7 @@ with last, undo, ServiceAccount(api, "alpha", MARK) as account, federation(poll_
         account.make()
         token_file.write_text(account.token())
         machine("down.sh", "TERM", "issuer")
+        api.until("the last tokens of the issuer have ended", lambda: time.monotonic() > history.ran + LIFE)
         happens("it is made again, with a new token; the issuer is down", every("unauthorized", "beta", "delta", MARK), [env["KUBERNETES_ISSUER"], "no connection"])
         resume()
         undo.close()
