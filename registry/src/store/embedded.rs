@@ -17,6 +17,7 @@ use redb::{
 use schema::{RelationId, Schema};
 use serde_json::Value as Json;
 use std::{path::Path, sync::Arc};
+use tokio::sync::Mutex;
 
 /// `format`, `revision`, `changed` (the last revision that touched the graph), `next` (the place of the next new node).
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
@@ -45,6 +46,8 @@ pub struct Embedded {
     schema: &'static Schema,
     database: Arc<Database>,
     log_entries: u64,
+    /// Held by a commit to its end, also when nobody waits for that any more.
+    committing: Arc<Mutex<()>>,
 }
 
 impl Embedded {
@@ -61,7 +64,8 @@ impl Embedded {
                     other => unusable(&other),
                 }
             })?;
-        let store = Self { schema, database: Arc::new(database), log_entries };
+        let committing = Arc::default();
+        let store = Self { schema, database: Arc::new(database), log_entries, committing };
         let found = store.prepare().map_err(failed)?;
         if found == FORMAT {
             Ok(store)
@@ -125,7 +129,9 @@ impl Store for Embedded {
 
     async fn commit(&self, entry: Entry) -> Result<(), CommitError> {
         let (schema, keep) = (self.schema, self.log_entries);
+        let committing = Arc::clone(&self.committing).lock_owned().await;
         self.blocking(move |database| {
+            let _committing = committing;
             let mut transaction = database.begin_write().map_err(failed)?;
             // Costs a little on each commit, and saves reading the whole file at the start after a crash.
             transaction.set_quick_repair(true);
@@ -135,6 +141,13 @@ impl Store for Embedded {
             Ok(())
         })
         .await
+    }
+
+    async fn settle(&self, revision: u64, id: &str) -> Result<bool, StoreError> {
+        // a commit that nobody waits for any more is still being written
+        drop(self.committing.lock().await);
+        let entries = self.log_after(revision.saturating_sub(1), 1).await?;
+        Ok(entries.first().is_some_and(|entry| entry.revision == revision && entry.id == id))
     }
 
     async fn fill(&self, contents: Contents, progress: Arc<Progress>) -> Result<(), StoreError> {

@@ -293,10 +293,7 @@ pub trait Store: Send + Sync {
     async fn head(&self) -> Result<Head, StoreError>;
 
     /// Whether the commit of this revision and id took place. If not, it cannot any more once this has answered.
-    async fn settle(&self, revision: u64, id: &str) -> Result<bool, StoreError> {
-        let entries = self.log_after(revision.saturating_sub(1), 1).await?;
-        Ok(entries.first().is_some_and(|entry| entry.revision == revision && entry.id == id))
-    }
+    async fn settle(&self, revision: u64, id: &str) -> Result<bool, StoreError>;
 
     /// Puts a whole graph with its epoch, revision, notes and log in the place of what the store holds. Interrupted,
     /// it leaves the store as it was, or such that [`Store::load`] says [`StoreError::Incomplete`].

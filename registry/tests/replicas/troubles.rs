@@ -4,10 +4,13 @@ use crate::{
     flaky::{Flaky, Mode},
     world::{Replica, documents, embedded, note, put, replica, timed, until},
 };
+use chrono::DateTime;
 use registry::{
     federation::WriteError,
-    store::{Store, StoreError},
+    graph::change::{ChangeSet, Note},
+    store::{Entry, Store, StoreError},
 };
+use serde_json::json;
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -135,4 +138,33 @@ async fn a_damaged_store_is_refused_at_the_start() {
     let Err(error) = opened.await else { panic!("opened") };
     assert!(error.passes(), "{error}");
     assert!(!registry::federation::OpenError::from(StoreError::Incomplete).passes());
+}
+
+#[tokio::test]
+async fn what_became_of_a_commit_is_not_said_before_its_end() {
+    let (store, _folder) = embedded(1000);
+    let entry = |revision, id: &str| Entry {
+        revision,
+        id: id.to_owned(),
+        at: DateTime::UNIX_EPOCH,
+        who: String::new(),
+        what: String::new(),
+        request: String::new(),
+        changes: ChangeSet {
+            notes: vec![Note { key: id.to_owned(), value: Some(json!(revision)) }],
+            ..ChangeSet::default()
+        },
+        by_hand: false,
+        digest: None,
+    };
+    for _ in 0..20 {
+        let revision = store.head().await.unwrap().revision + 1;
+        let mut commit = store.commit(entry(revision, "first"));
+        assert!(futures::poll!(&mut commit).is_pending());
+        // nobody waits for it any more
+        drop(commit);
+        let landed = store.settle(revision, "first").await.unwrap();
+        let other = store.commit(entry(revision, "second")).await;
+        assert_eq!(other.is_err(), landed, "revision {revision}: {other:?}");
+    }
 }
