@@ -5,7 +5,7 @@ use clap::Args;
 use feeder::progress;
 use registry::{
     service::{Service, StartError},
-    settings::{LogSettings, Settings},
+    settings::Settings,
 };
 use serde_json::json;
 use simulator::{Federation, Issuer, IssuerOptions, Params, Running, Subject};
@@ -41,8 +41,7 @@ const READER_SECONDS: i64 = 12 * 3600;
 impl Demo {
     /// Runs until Ctrl-C.
     pub async fn run(self) -> ExitCode {
-        let log = LogSettings { level: registry::settings::LogLevel::Warn, ..LogSettings::default() };
-        crate::logging::start(&log);
+        crate::logging::start_for_demo();
         let stop = stopped();
         let temporary = match tempfile::Builder::new().prefix("fedreg-demo-").tempdir() {
             Ok(folder) => folder,
