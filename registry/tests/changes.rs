@@ -11,6 +11,7 @@ use registry::graph::{
     plan,
     select::Special,
     uid::Uid,
+    written::Written,
 };
 use schema::{Audience, Kind, Schema, document};
 use serde_json::Value as Json;
@@ -38,7 +39,7 @@ impl Made {
     fn apply(&mut self, changes: &ChangeSet) {
         let mut changes = changes.clone();
         changes.remember(&self.graph);
-        let logged = ChangeSet::from_json(Schema::get(), &changes.to_json(Schema::get())).unwrap();
+        let logged = ChangeSet::from_json(Schema::get(), &Written(Schema::get(), &changes).tree()).unwrap();
         assert_eq!(logged, changes, "the change log keeps everything");
         let next = self.graph.apply(&logged).unwrap();
         let back = next.apply(&undone(&logged)).unwrap();

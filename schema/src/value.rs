@@ -2,6 +2,7 @@
 
 use crate::field::{Field, Type};
 use chrono::{DateTime, NaiveDate, SecondsFormat, Timelike, Utc};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 use std::{borrow::Cow, cmp::Ordering};
 
@@ -123,19 +124,7 @@ impl Value {
 
     /// The whole value, nothing lost: for stores and the change log.
     pub fn to_json(&self) -> Json {
-        match self {
-            Self::Null => Json::Null,
-            Self::Bool(b) => Json::Bool(*b),
-            Self::Int(n) => Json::from(*n),
-            Self::Float(x) => Json::from(*x),
-            Self::Text(text) => Json::from(&**text),
-            Self::Texts(texts) => texts.iter().map(|text| Json::from(&**text)).collect(),
-            Self::Date(day) => Json::from(day.to_string()),
-            Self::Time(time) => Json::from(time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
-            Self::Counts(counts) => {
-                Json::Object(counts.iter().map(|(name, n)| (name.to_string(), Json::from(*n))).collect())
-            }
-        }
+        serde_json::to_value(self).unwrap_or_default()
     }
 
     /// What v1 shows of it, and so what filters and order look at: unlimited as null where the contract's minimum
@@ -213,6 +202,23 @@ fn write_display(value: &impl std::fmt::Display, out: &mut Vec<u8>) {
 fn write_serde(value: &impl serde::Serialize, out: &mut Vec<u8>) {
     let written = serde_json::to_writer(out, value);
     debug_assert!(written.is_ok(), "texts and finite numbers are always JSON");
+}
+
+impl Serialize for Value {
+    /// The form of [`Value::to_json`].
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(b) => serializer.serialize_bool(*b),
+            Self::Int(n) => serializer.serialize_i64(*n),
+            Self::Float(x) => serializer.serialize_f64(*x),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Texts(texts) => texts.serialize(serializer),
+            Self::Date(day) => serializer.collect_str(day),
+            Self::Time(time) => serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+            Self::Counts(counts) => serializer.collect_map(counts.iter().map(|(name, n)| (name, n))),
+        }
+    }
 }
 
 impl From<bool> for Value {

@@ -145,7 +145,10 @@ impl Federation {
             match self.commit(&mut writing, entry).await {
                 Ok(Committed::Yes) => {
                     self.pass_turn(&mut writing, true).await;
-                    return Ok(Written { value, snapshot: self.advance(next), changed });
+                    let written = Written { value, snapshot: self.advance(next), changed };
+                    // what only the last graph had is given back while the answer is on its way
+                    tokio::spawn(async move { drop(snapshot) });
+                    return Ok(written);
                 }
                 Ok(Committed::Moved) => self.catch_up(&mut writing).await?,
                 Ok(Committed::Edited) => self.load_edited(&mut writing).await.map_err(FollowError::from)?,

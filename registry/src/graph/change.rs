@@ -5,7 +5,7 @@
 
 use super::{Graph, uid::Uid};
 use schema::{Kind, RelationId, Schema, Value};
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 use std::collections::HashSet;
 
 /// What turns one revision of the graph into the next. Deleting a node takes its relations along.
@@ -175,28 +175,7 @@ impl ChangeSet {
         self.created.len() + self.updated.len() + self.deleted.len() + self.linked.len() + self.unlinked.len()
     }
 
-    /// With names instead of places: for the change log.
-    pub fn to_json(&self, schema: &Schema) -> Json {
-        let mut whole = Map::new();
-        let mut part = |name: &str, items: Vec<Json>| {
-            if !items.is_empty() {
-                whole.insert(name.to_owned(), Json::Array(items));
-            }
-        };
-        part("created", self.created.iter().map(|node| node.to_json(schema)).collect());
-        part("updated", self.updated.iter().map(|node| node.to_json(schema)).collect());
-        part("deleted", self.deleted.iter().map(|node| node.to_json(schema)).collect());
-        part("linked", self.linked.iter().map(|link| link.to_json(schema)).collect());
-        part("unlinked", self.unlinked.iter().map(|link| link.to_json(schema)).collect());
-        part("replaced", self.replaced.iter().map(|link| link.to_json(schema)).collect());
-        part(
-            "notes",
-            self.notes.iter().map(|note| json!({ "key": note.key, "value": note.value })).collect(),
-        );
-        Json::Object(whole)
-    }
-
-    /// Reads what [`ChangeSet::to_json`] wrote, by this or an earlier version.
+    /// Reads what [`Written`](super::written::Written) wrote, by this or an earlier version.
     pub fn from_json(schema: &Schema, json: &Json) -> Result<Self, Unreadable> {
         Ok(Self {
             created: list(json, "created", |json| Created::from_json(schema, json))?,
@@ -234,13 +213,6 @@ fn unreadable(what: impl Into<String>) -> Unreadable {
     Unreadable { what: what.into() }
 }
 
-fn head(schema: &Schema, uid: Uid, kind: Kind) -> Map<String, Json> {
-    let mut object = Map::new();
-    object.insert("uid".to_owned(), uid.to_string().into());
-    object.insert("kind".to_owned(), schema.entity(kind).decl.name.into());
-    object
-}
-
 fn read_uid(json: &Json, name: &str) -> Result<Uid, Unreadable> {
     let text = json.get(name).and_then(Json::as_str);
     text.and_then(|text| text.parse().ok()).ok_or_else(|| unreadable(format!("{name} of {json}")))
@@ -254,29 +226,12 @@ fn read_head(schema: &Schema, json: &Json) -> Result<(Uid, Kind), Unreadable> {
 }
 
 impl Created {
-    /// With names instead of places. Values that are null are left out.
-    pub fn to_json(&self, schema: &Schema) -> Json {
-        let mut object = head(schema, self.uid, self.kind);
-        say_values(&mut object, schema, self.kind, self.shared, &self.values);
-        object.into()
-    }
-
-    /// Reads what [`Created::to_json`] wrote. Fields that were not there yet get their defaults.
+    /// Reads what was written. Fields that were not there yet get their defaults.
     pub fn from_json(schema: &Schema, json: &Json) -> Result<Self, Unreadable> {
         let (uid, kind) = read_head(schema, json)?;
         let (shared, values) = read_values(schema, uid, kind, json)?;
         Ok(Self { uid, kind, shared, values })
     }
-}
-
-fn say_values(object: &mut Map<String, Json>, schema: &Schema, kind: Kind, shared: bool, values: &[Value]) {
-    if shared {
-        object.insert("shared".to_owned(), true.into());
-    }
-    let fields = &schema.entity(kind).fields;
-    let said = fields.iter().zip(values).filter(|(_, value)| !value.is_null());
-    let said = said.map(|(field, value)| (field.name.to_owned(), value.to_json()));
-    object.insert("values".to_owned(), said.collect());
 }
 
 fn read_values(
@@ -298,17 +253,6 @@ fn read_values(
 }
 
 impl Deleted {
-    fn to_json(&self, schema: &Schema) -> Json {
-        let mut object = head(schema, self.uid, self.kind);
-        if let Some(Was { shared, values, links }) = &self.was {
-            say_values(&mut object, schema, self.kind, *shared, values);
-            if !links.is_empty() {
-                object.insert("links".to_owned(), links.iter().map(|link| link.to_json(schema)).collect());
-            }
-        }
-        object.into()
-    }
-
     fn from_json(schema: &Schema, json: &Json) -> Result<Self, Unreadable> {
         let (uid, kind) = read_head(schema, json)?;
         if json.get("values").is_none() {
@@ -321,21 +265,6 @@ impl Deleted {
 }
 
 impl Updated {
-    fn to_json(&self, schema: &Schema) -> Json {
-        let mut object = head(schema, self.uid, self.kind);
-        let fields = &schema.entity(self.kind).fields;
-        let named = |place: usize, value: &Value| (fields[place].name.to_owned(), value.to_json());
-        object.insert("set".to_owned(), self.set.iter().map(|(place, value)| named(*place, value)).collect());
-        if !self.was.is_empty() {
-            let was = self.set.iter().zip(&self.was).map(|((place, _), value)| named(*place, value));
-            object.insert("was".to_owned(), was.collect());
-        }
-        if let Some(shared) = self.shared {
-            object.insert("shared".to_owned(), shared.into());
-        }
-        object.into()
-    }
-
     fn from_json(schema: &Schema, json: &Json) -> Result<Self, Unreadable> {
         let (uid, kind) = read_head(schema, json)?;
         let entity = schema.entity(kind);
@@ -365,23 +294,7 @@ impl Link {
         (self.relation, self.from, self.to) == (other.relation, other.from, other.to)
     }
 
-    /// With names instead of places.
-    pub fn to_json(&self, schema: &Schema) -> Json {
-        let relation = &schema.relation(self.relation).decl;
-        let mut json = json!({
-            "type": relation.ty,
-            "from": self.from.to_string(),
-            "to": self.to.to_string(),
-        });
-        if self.properties.iter().any(|value| !value.is_null()) {
-            let said = relation.properties.iter().zip(&self.properties);
-            json["properties"] =
-                said.map(|(field, value)| (field.name.to_owned(), value.to_json())).collect();
-        }
-        json
-    }
-
-    /// Reads what [`Link::to_json`] wrote.
+    /// Reads what was written.
     pub fn from_json(schema: &Schema, json: &Json) -> Result<Self, Unreadable> {
         let ty = json.get("type").and_then(Json::as_str).unwrap_or_default();
         let relation =

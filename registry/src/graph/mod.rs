@@ -13,6 +13,7 @@ pub mod ids;
 pub mod plan;
 pub mod select;
 pub mod uid;
+pub mod written;
 
 use arena::Arena;
 use change::{Created, Link};

@@ -9,13 +9,15 @@ use crate::{
         change::{ChangeSet, Created, Link, Note, Unreadable},
         digest::Digest,
         uid::Uid,
+        written::Written,
     },
     progress::Progress,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use schema::Schema;
-use serde_json::{Value as Json, json};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::Value as Json;
 use std::sync::Arc;
 
 /// All that a store holds of the graph, in order of creation.
@@ -104,26 +106,7 @@ impl Entry {
         self.by_hand || self.changes.touches_graph()
     }
 
-    /// As stores keep it; the revision is its key there.
-    pub fn to_json(&self, schema: &Schema) -> Json {
-        let mut json = json!({
-            "id": self.id,
-            "at": self.at.to_rfc3339(),
-            "who": self.who,
-            "what": self.what,
-            "request": self.request,
-            "changes": self.changes.to_json(schema),
-        });
-        if self.by_hand {
-            json["by_hand"] = Json::Bool(true);
-        }
-        if let Some(digest) = self.digest {
-            json["digest"] = digest.to_string().into();
-        }
-        json
-    }
-
-    /// Reads what [`Entry::to_json`] wrote, by this or an earlier version.
+    /// Reads what [`Written`] wrote, by this or an earlier version.
     pub fn from_json(schema: &Schema, revision: u64, json: &Json) -> Result<Self, Unreadable> {
         let text = |name: &str| json.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
         let damaged = || Unreadable { what: format!("log entry {revision}") };
@@ -138,6 +121,27 @@ impl Entry {
             by_hand: json.get("by_hand") == Some(&Json::Bool(true)),
             digest: text("digest").parse().ok(),
         })
+    }
+}
+
+impl Serialize for Written<'_, Entry> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(schema, Entry { revision, id, at, who, what, request, changes, by_hand, digest }) = *self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("revision", revision)?;
+        map.serialize_entry("id", id)?;
+        map.serialize_entry("at", &at.to_rfc3339())?;
+        map.serialize_entry("who", who)?;
+        map.serialize_entry("what", what)?;
+        map.serialize_entry("request", request)?;
+        map.serialize_entry("changes", &Written(schema, changes))?;
+        if *by_hand {
+            map.serialize_entry("by_hand", by_hand)?;
+        }
+        if let Some(digest) = digest {
+            map.serialize_entry("digest", &digest.to_string())?;
+        }
+        map.end()
     }
 }
 

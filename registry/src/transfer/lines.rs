@@ -7,11 +7,13 @@ use crate::{
         Graph,
         apply::Misfit,
         change::{Created, Link, Note, Unreadable},
+        written::Written,
     },
     progress::Progress,
     store::{Changed, Contents, Entry, Loaded},
 };
 use schema::Schema;
+use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 use std::io::{self, BufRead, Write};
 
@@ -70,37 +72,41 @@ pub fn write(
         "nodes": graph.len(),
     });
     let mut counts = Counts::default();
-    let mut line = |name: &str, json: Json| {
-        let mut object = serde_json::Map::new();
-        object.insert(name.to_owned(), json);
-        serde_json::to_writer(&mut *out, &object)?;
-        out.write_all(b"\n")
-    };
-    line("federation_registry", header)?;
+    let mut line = Lines(out);
+    line.write("federation_registry", &header)?;
     for id in graph.iter() {
-        line("node", graph.record(id).to_created().to_json(schema))?;
+        line.write("node", &Written(schema, &graph.record(id).to_created()))?;
         counts.nodes += 1;
         progress.add(1);
     }
     for id in graph.iter() {
         for link in graph.links_from(id) {
-            line("relation", link.to_json(schema))?;
+            line.write("relation", &Written(schema, &link))?;
             counts.relations += 1;
         }
     }
     for Note { key, value } in notes.iter() {
-        line("note", json!({ "key": key, "value": value }))?;
+        line.write("note", &json!({ "key": key, "value": value }))?;
         counts.notes += 1;
     }
     for entry in log {
-        let mut json = entry.to_json(schema);
-        json["revision"] = entry.revision.into();
-        line("change", json)?;
+        line.write("change", &Written(schema, entry))?;
         counts.changes += 1;
         progress.add(1);
     }
-    line("end", counts.to_json(graph))?;
-    out.flush()
+    line.write("end", &counts.to_json(graph))?;
+    line.0.flush()
+}
+
+/// One object in each line, with one name that says what it is.
+struct Lines<W>(W);
+
+impl<W: Write> Lines<W> {
+    fn write(&mut self, name: &str, what: &impl Serialize) -> io::Result<()> {
+        let mut serializer = serde_json::Serializer::new(&mut self.0);
+        serializer.collect_map([(name, what)])?;
+        self.0.write_all(b"\n")
+    }
 }
 
 #[derive(Default)]

@@ -4,40 +4,60 @@ use super::{
     connect::{ANSWER, Connection, Fault, STATEMENT},
     log, statements,
 };
-use crate::store::{CommitError, Entry};
+use crate::store::CommitError;
 use neo4rs::{Query, Txn};
-use schema::Schema;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::task::JoinHandle;
 
 /// How long all statements of one change set may take together.
 const ALL: Duration = Duration::from_mins(2);
 
-/// A change set, ready to be sent.
-pub(super) struct Work {
-    take: Query,
-    rest: Vec<Query>,
-    expected: u64,
-}
+/// The statements of a change set, as soon as they are there. The first one takes the revision.
+type Queries = JoinHandle<serde_json::Result<Vec<Query>>>;
 
-/// The statements of a change set.
-pub(super) fn work(schema: &Schema, entry: &Entry, epoch: &str, keep: u64) -> Work {
-    let (take, mut rest) = statements::begin(schema, entry, epoch, keep);
-    if !entry.by_hand {
-        rest.extend(statements::of(schema, &entry.changes, statements::first_place(entry.revision)));
-    }
-    Work { take, rest, expected: entry.revision - 1 }
+/// A change set that is about to be sent.
+pub(super) struct Work {
+    pub queries: Queries,
+    pub epoch: Arc<str>,
+    /// The revision that it builds on.
+    pub expected: u64,
 }
 
 /// Commits.
 pub(super) async fn commit(connection: Arc<Connection>, work: Work) -> Result<(), CommitError> {
-    let (began, statements, revision) = (Instant::now(), work.rest.len() + 1, work.expected + 1);
-    let result = once(&connection, &work).await;
-    let milliseconds = began.elapsed().as_millis();
-    tracing::debug!(revision, statements, milliseconds, "a transaction of {statements} statements ended");
-    outcome(&connection, work.expected, result).await
+    let Work { queries, epoch, expected } = work;
+    let began = Instant::now();
+    let result = once(&connection, queries).await;
+    tracing::debug!(
+        revision = expected + 1,
+        milliseconds = began.elapsed().as_millis(),
+        "a transaction ended"
+    );
+    match result {
+        Ok(()) => Ok(()),
+        Err(Failed::Before(fault)) if fault.code() == statements::NOT_FOUND => {
+            Err(mismatch(&connection, &epoch, expected).await?)
+        }
+        Err(Failed::Before(fault)) if fault.is_transient() => {
+            Err(CommitError::Passing(connection.explain(fault).to_string()))
+        }
+        Err(Failed::Before(fault)) => Err(connection.explain(fault).into()),
+        Err(Failed::After(fault)) => Err(CommitError::Unknown(connection.explain(fault).to_string())),
+    }
+}
+
+/// What it was that a statement did not find: the revision that it builds on, or else a node.
+async fn mismatch(connection: &Connection, epoch: &str, expected: u64) -> Result<CommitError, CommitError> {
+    let head = log::head(connection).await?;
+    let there = head.as_ref().is_some_and(|head| head.revision == expected && head.epoch == epoch);
+    Ok(if there {
+        CommitError::Edited
+    } else {
+        CommitError::Moved { expected, found: head.map_or(0, |head| head.revision) }
+    })
 }
 
 enum Failed {
@@ -47,8 +67,7 @@ enum Failed {
     After(Fault),
 }
 
-/// Whether the revision was still free, so that it is ours now.
-async fn once(connection: &Connection, work: &Work) -> Result<bool, Failed> {
+async fn once(connection: &Connection, queries: Queries) -> Result<(), Failed> {
     let graph = connection.writing();
     let mut transaction = match connection.within(ANSWER, graph.start_txn()).await {
         Ok(transaction) => transaction,
@@ -59,53 +78,27 @@ async fn once(connection: &Connection, work: &Work) -> Result<bool, Failed> {
             return Err(Failed::Before(fault));
         }
     };
-    let result = connection.within(ALL, statements(connection, &mut transaction, work)).await;
+    let result = connection.within(ALL, statements(connection, &mut transaction, queries)).await;
     match result {
-        Ok(true) => match connection.within(STATEMENT, transaction.commit()).await {
-            Ok(()) => Ok(true),
-            Err(fault) => {
-                connection.renew_writing();
-                Err(Failed::After(fault))
-            }
-        },
-        other => {
+        Ok(()) => connection.within(STATEMENT, transaction.commit()).await.map_err(|fault| {
+            connection.renew_writing();
+            Failed::After(fault)
+        }),
+        Err(fault) => {
             // after a failed statement it is rolled back already, and says so with an error
             let rolled_back = tokio::time::timeout(ANSWER, transaction.rollback()).await;
-            if rolled_back.is_err() || matches!(other, Err(Fault::Silent(_))) {
+            if rolled_back.is_err() || matches!(fault, Fault::Silent(_)) {
                 connection.renew_writing();
             }
-            other.map_err(Failed::Before)
+            Err(Failed::Before(fault))
         }
     }
 }
 
-async fn statements(connection: &Connection, transaction: &mut Txn, work: &Work) -> Result<bool, Fault> {
-    match connection.within(STATEMENT, transaction.run(work.take.clone())).await {
-        Err(fault) if fault.code() == statements::NOT_FOUND => return Ok(false),
-        taken => taken?,
+async fn statements(connection: &Connection, transaction: &mut Txn, queries: Queries) -> Result<(), Fault> {
+    let queries = queries.await.map_err(|broken| Fault::Unwritable(broken.to_string()))??;
+    for query in queries {
+        connection.within(STATEMENT, transaction.run(query)).await?;
     }
-    for query in &work.rest {
-        connection.within(STATEMENT, transaction.run(query.clone())).await?;
-    }
-    Ok(true)
-}
-
-async fn outcome(
-    connection: &Connection,
-    expected: u64,
-    result: Result<bool, Failed>,
-) -> Result<(), CommitError> {
-    match result {
-        Ok(true) => Ok(()),
-        Ok(false) => {
-            let found = log::head(connection).await?.map_or(0, |head| head.revision);
-            Err(CommitError::Moved { expected, found })
-        }
-        Err(Failed::After(fault)) => Err(CommitError::Unknown(connection.explain(fault).to_string())),
-        Err(Failed::Before(fault)) if fault.code() == statements::NOT_FOUND => Err(CommitError::Edited),
-        Err(Failed::Before(fault)) if fault.is_transient() => {
-            Err(CommitError::Passing(connection.explain(fault).to_string()))
-        }
-        Err(Failed::Before(fault)) => Err(connection.explain(fault).into()),
-    }
+    Ok(())
 }

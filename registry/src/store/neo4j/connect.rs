@@ -45,11 +45,19 @@ pub(super) enum Fault {
     Refused(String),
     /// An answer that is not as the statement asks for.
     Answer(String),
+    /// What was to be sent could not be put into words.
+    Unwritable(String),
 }
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Driver(error)
+    }
+}
+
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Unwritable(error.to_string())
     }
 }
 
@@ -236,6 +244,7 @@ impl Connection {
                 error @ (Error::ConnectionError | Error::ConnectionTimedOut | Error::IncompleteBoltExchange),
             ) => StoreError::Unreachable(format!("{address}: {error}")),
             Fault::Driver(error) => StoreError::Failed(format!("{address}: {error}")),
+            Fault::Unwritable(text) => StoreError::Failed(text),
             Fault::Answer(text) => StoreError::Failed(format!("{address} answered unexpectedly: {text}")),
         }
     }

@@ -57,7 +57,7 @@ pub(super) async fn fill(
         progress.add(notes.len());
     }
     let oldest = log.first().map_or(revision + 1, |entry| entry.revision);
-    for (count, message) in log_messages(schema, &log) {
+    for (count, message) in log_messages(schema, &log)? {
         all(connection, vec![message]).await?;
         progress.add(count);
     }
@@ -77,9 +77,10 @@ pub(super) async fn fill(
 }
 
 /// Entries of the log, as many at once as a message should hold.
-fn log_messages(schema: &Schema, log: &[Entry]) -> Vec<(usize, Query)> {
+fn log_messages(schema: &Schema, log: &[Entry]) -> Result<Vec<(usize, Query)>, Fault> {
     let text = format!("UNWIND $rows AS r CREATE (l:{LOG}) SET l = r");
-    let mut rows = log.iter().map(|entry| log_row(schema, entry)).peekable();
+    let rows = log.iter().map(|entry| log_row(schema, entry)).collect::<Result<Vec<_>, _>>()?;
+    let mut rows = rows.into_iter().peekable();
     let mut messages = Vec::new();
     while let Some(first) = rows.next() {
         let (mut size, mut part) = (weight(&first), vec![first]);
@@ -89,19 +90,19 @@ fn log_messages(schema: &Schema, log: &[Entry]) -> Vec<(usize, Query)> {
         }
         messages.push((part.len(), query(&text).param("rows", list(part.into_iter()))));
     }
-    messages
+    Ok(messages)
 }
 
-fn log_row(schema: &Schema, entry: &Entry) -> BoltType {
+fn log_row(schema: &Schema, entry: &Entry) -> Result<BoltType, Fault> {
     let texts = [
         ("commit", entry.id.clone()),
         ("at", entry.at.to_rfc3339()),
         ("who", entry.who.clone()),
         ("what", entry.what.clone()),
-        ("entry", packed::pack(schema, entry)),
+        ("entry", packed::pack(schema, entry)?),
     ];
     let texts = texts.map(|(name, text)| (name, BoltType::from(text)));
-    map(texts.into_iter().chain([("revision", statements::number(entry.revision).into())]))
+    Ok(map(texts.into_iter().chain([("revision", statements::number(entry.revision).into())])))
 }
 
 /// Statements in one transaction.

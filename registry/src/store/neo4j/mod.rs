@@ -77,7 +77,10 @@ impl Store for Neo4j {
             None => self.prepare().await?,
         };
         let revision = entry.revision;
-        let work = commit::work(self.schema, &entry, &epoch, self.log_entries);
+        let (schema, keep, of) = (self.schema, self.log_entries, Arc::clone(&epoch));
+        // the transaction begins while they are put into words
+        let queries = tokio::task::spawn_blocking(move || statements::commit(schema, &entry, &of, keep));
+        let work = commit::Work { queries, epoch, expected: revision - 1 };
         // a transaction that is dropped would keep its locks: it goes on though the caller no longer waits
         let running = tokio::spawn(commit::commit(Arc::clone(&self.connection), work));
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running.abort_handle());

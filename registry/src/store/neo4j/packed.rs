@@ -5,7 +5,7 @@
 //! database finds it.
 
 use crate::{
-    graph::{change::Unreadable, uid::Uid},
+    graph::{change::Unreadable, uid::Uid, written::Written},
     store::Entry,
 };
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD as BASE64};
@@ -22,21 +22,21 @@ const PLAIN: usize = 6_000;
 const SHORT: usize = 8;
 
 /// What is kept of an entry.
-pub(super) fn pack(schema: &Schema, entry: &Entry) -> String {
-    let json = entry.to_json(schema).to_string();
+pub(super) fn pack(schema: &Schema, entry: &Entry) -> serde_json::Result<String> {
+    let json = Written(schema, entry).text()?;
     if json.len() <= PLAIN {
-        return json;
+        return Ok(json);
     }
     let mut encoder = DeflateEncoder::new(Vec::with_capacity(json.len() / 4), Compression::new(4));
     // into memory: cannot fail; and if it did, the text would do as well
     let Ok(deflated) = encoder.write_all(json.as_bytes()).and_then(|()| encoder.finish()) else {
-        return json;
+        return Ok(json);
     };
     let mut packed = BASE64.encode(deflated);
     for short in entry.changes.uids().map(short).collect::<BTreeSet<_>>() {
         packed.push_str(&short);
     }
-    packed
+    Ok(packed)
 }
 
 /// How a packed entry says that it is about a node.

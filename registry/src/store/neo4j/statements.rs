@@ -33,6 +33,7 @@ const EACH_FOUND: &str = "WITH count(*) AS found \
 pub(super) const NOT_FOUND: &str = "Neo.ClientError.Statement.ArithmeticError";
 
 /// A statement and its rows.
+#[derive(Clone)]
 struct Step {
     text: String,
     rows: Vec<BoltType>,
@@ -41,6 +42,10 @@ struct Step {
 impl Step {
     fn new(text: impl Into<String>, rows: Vec<BoltType>) -> Self {
         Self { text: text.into(), rows }
+    }
+
+    fn weight(&self) -> usize {
+        self.rows.iter().map(weight).sum()
     }
 
     /// As messages that are each sent in one piece, or as few long ones.
@@ -54,12 +59,15 @@ impl Step {
                 size += next;
                 chunk.push(row);
             }
-            let want = i64::try_from(chunk.len()).unwrap_or(i64::MAX);
-            into.push(
-                Query::new(self.text.clone()).param("rows", list(chunk.into_iter())).param("want", want),
-            );
+            into.push(Query::new(self.text.clone()).params(rows_of(chunk)));
         }
     }
+}
+
+/// Rows, and how many they are.
+fn rows_of(rows: Vec<BoltType>) -> [(&'static str, BoltType); 2] {
+    let want = number(rows.len() as u64);
+    [("rows", list(rows.into_iter())), ("want", want.into())]
 }
 
 /// How much of so many bytes is sent at once.
@@ -83,18 +91,26 @@ pub(super) fn number(n: u64) -> i64 {
 
 /// What a change set does. The nodes that it creates get these places in the order of creation.
 pub(super) fn of(schema: &Schema, changes: &ChangeSet, first: i64) -> Vec<Query> {
+    messages(all(schema, changes, first))
+}
+
+fn all(schema: &Schema, changes: &ChangeSet, first: i64) -> Vec<Step> {
     let new: HashSet<Uid> = changes.created.iter().map(|node| node.uid).collect();
+    [
+        unlinked(schema, changes),
+        deleted(schema, changes),
+        created(schema, changes, first),
+        updated(schema, changes),
+        shared(schema, changes),
+        linked(schema, changes, |uid| new.contains(&uid)),
+        notes(changes),
+    ]
+    .concat()
+}
+
+fn messages(steps: Vec<Step>) -> Vec<Query> {
     let mut messages = Vec::new();
-    for step in [unlinked(schema, changes), deleted(schema, changes), created(schema, changes, first)]
-        .into_iter()
-        .chain([
-            updated(schema, changes),
-            shared(schema, changes),
-            linked(schema, changes, |uid| new.contains(&uid)),
-        ])
-        .chain([notes(changes)])
-        .flatten()
-    {
+    for step in steps {
         step.messages(&mut messages);
     }
     messages
@@ -103,11 +119,7 @@ pub(super) fn of(schema: &Schema, changes: &ChangeSet, first: i64) -> Vec<Query>
 /// Relations between nodes that have none yet.
 pub(super) fn first_links(schema: &Schema, links: &[Link]) -> Vec<Query> {
     let changes = ChangeSet { linked: links.to_vec(), ..ChangeSet::default() };
-    let mut messages = Vec::new();
-    for step in linked(schema, &changes, |_| true) {
-        step.messages(&mut messages);
-    }
-    messages
+    messages(linked(schema, &changes, |_| true))
 }
 
 /// Rows by the text of their statement, in a fixed order: two writers touch nodes in the same one.
@@ -208,9 +220,15 @@ fn notes(changes: &ChangeSet) -> Vec<Step> {
     }))
 }
 
-/// Takes the revision and begins the log entry; fails as [`NOT_FOUND`] says when somebody else has it. Then the rest of that
-/// entry. The lock comes first: comparing without it loses updates.
-pub(super) fn begin(schema: &Schema, entry: &Entry, epoch: &str, keep: u64) -> (Query, Vec<Query>) {
+/// A whole change set with its entry in the log. The first statement takes the revision and fails as [`NOT_FOUND`] says
+/// when somebody else has it; the lock comes first, since comparing without it loses updates. A change that needs but
+/// one statement more is part of the first one: it then costs as many round trips as if there were no log.
+pub(super) fn commit(
+    schema: &Schema,
+    entry: &Entry,
+    epoch: &str,
+    keep: u64,
+) -> serde_json::Result<Vec<Query>> {
     let take = format!(
         "MATCH (m:{META} {{key: '{GRAPH}'}}) SET m.lock = true \
          WITH m WHERE m.revision = $before AND m.epoch = $epoch \
@@ -218,16 +236,24 @@ pub(super) fn begin(schema: &Schema, entry: &Entry, epoch: &str, keep: u64) -> (
              m.changed_at = coalesce($changed_at, m.changed_at), \
              m.oldest = CASE WHEN m.oldest < $oldest THEN $oldest ELSE m.oldest END \
          CREATE (:{LOG} {{revision: $revision, commit: $commit, at: $at, who: $who, what: $what, entry: $entry}}) \
-         {EACH_FOUND}"
+         {}",
+        EACH_FOUND.replace("$want", "1")
     );
-    let whole = packed::pack(schema, entry);
-    let at = entry.at.to_rfc3339();
-    let spent = take.len() + 300 + entry.who.len() + entry.what.len();
-    let (first, rest) = split(&whole, MESSAGE.saturating_sub(spent));
+    let mut steps =
+        if entry.by_hand { Vec::new() } else { all(schema, &entry.changes, first_place(entry.revision)) };
+    let whole = packed::pack(schema, entry)?;
+    let room = MESSAGE.saturating_sub(take.len() + 300 + entry.who.len() + entry.what.len());
+    let alone = match &*steps {
+        [step] if step.text.len() + step.weight() + whole.len() <= room => steps.pop(),
+        _ => None,
+    };
+    let (first, mut rest) = split(&whole, room);
     let touched = entry.touches_graph();
     let revision = number(entry.revision);
+    let at = entry.at.to_rfc3339();
     let nothing = || BoltType::Null(BoltNull);
-    let take = Query::new(take).params([
+    let text = alone.as_ref().map_or(take.clone(), |step| format!("{take} WITH 1 AS taken {}", step.text));
+    let mut take = Query::new(text).params([
         ("before", BoltType::from(revision - 1)),
         ("epoch", epoch.into()),
         ("revision", revision.into()),
@@ -239,18 +265,20 @@ pub(super) fn begin(schema: &Schema, entry: &Entry, epoch: &str, keep: u64) -> (
         ("who", entry.who.as_str().into()),
         ("what", entry.what.as_str().into()),
         ("entry", first.into()),
-        ("want", 1.into()),
     ]);
+    if let Some(step) = alone {
+        take = take.params(rows_of(step.rows));
+    }
+    let mut queries = vec![take];
     let add = format!("MATCH (l:{LOG} {{revision: $revision}}) SET l.entry = l.entry + $part");
     let part = part(rest.len()) - add.len();
-    let mut parts = Vec::new();
-    let mut rest = rest;
     while !rest.is_empty() {
         let (now, later) = split(rest, part);
-        parts.push(Query::new(add.clone()).param("revision", revision).param("part", now));
+        queries.push(Query::new(add.clone()).param("revision", revision).param("part", now));
         rest = later;
     }
-    (take, parts)
+    queries.extend(messages(steps));
+    Ok(queries)
 }
 
 /// At most so many bytes, and the rest.
