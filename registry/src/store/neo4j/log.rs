@@ -14,6 +14,9 @@ use neo4rs::{Query, query};
 use schema::Schema;
 use std::{sync::Arc, time::Duration};
 
+/// How often to look again at a bookkeeping node that says nothing.
+const BEING_DELETED: u32 = 3;
+
 /// What the bookkeeping node says.
 pub(super) struct Meta {
     pub format: u64,
@@ -27,8 +30,22 @@ pub(super) async fn meta(connection: &Connection) -> Result<Option<Meta>, Fault>
         "MATCH (m:{META} {{key: '{GRAPH}'}}) RETURN m.format AS format, m.epoch AS epoch, m.revision AS revision, \
          m.oldest AS oldest, m.changed AS changed, m.changed_at AS changed_at"
     );
-    let Some(row) = connection.row(query(&text)).await? else { return Ok(None) };
-    let revision = row.get("revision")?;
+    let mut tries = 0;
+    let (row, revision) = loop {
+        let Some(row) = connection.row(query(&text)).await? else { return Ok(None) };
+        match row.get::<Option<u64>>("revision")? {
+            Some(revision) => break (row, revision),
+            // a node that is just being deleted is found, and has nothing any more
+            None if tries < BEING_DELETED => tries += 1,
+            None => {
+                let text = format!(
+                    "(:{META} {{key: '{GRAPH}'}}) has no revision: restore a backup, or delete this node"
+                );
+                return Err(Fault::Answer(text));
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
     let at: Option<String> = row.get("changed_at")?;
     Ok(Some(Meta {
         format: row.get::<Option<u64>>("format")?.unwrap_or_default(),
