@@ -43,7 +43,8 @@ async fn connections_are_counted() {
         tokio::time::timeout(LONG, async { while !answers(&mut open(&registry).await).await {} })
             .await
             .unwrap();
-        registry.stop.cancel();
+        drop(held);
+        registry.stopped().await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! TLS of the process itself.
 
 use super::{LONG, common::Registry, exchange};
-use registry::settings::Settings;
+use registry::settings::{Settings, StoreSettings};
 use reqwest::{Certificate, Client, StatusCode, Version, header};
 use serde_json::json;
 use std::{fs, path::Path};
@@ -140,6 +140,7 @@ async fn a_start_with_what_cannot_be_used_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let start = async || {
         let mut with = Settings { listen: "127.0.0.1:0".parse().unwrap(), ..Settings::default() };
+        with.store = StoreSettings::Embedded { path: folder.path().join("store") };
         settings(folder.path())(&mut with);
         registry::service::Service::start(&with).await.err().unwrap().to_string()
     };
