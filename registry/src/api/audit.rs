@@ -1,7 +1,7 @@
 //! One line for every write and every refusal: who, what, from where, and how it ended. Its target is `audit`, so that
 //! logs can be parted by it.
 
-use super::client::Client;
+use super::{X_REQUEST_ID, client::Client};
 use crate::auth::Identity;
 use axum::{
     extract::Request,
@@ -22,7 +22,7 @@ impl Asked {
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
-            request: request.headers().get("x-request-id").cloned(),
+            request: request.headers().get(X_REQUEST_ID).cloned(),
             client: request.extensions().get::<Client>().copied(),
         }
     }

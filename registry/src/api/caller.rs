@@ -1,6 +1,6 @@
 //! Who asks, and what that lets them see and do.
 
-use super::{ApiError, App, guard};
+use super::{ApiError, App, X_REQUEST_ID, guard};
 use crate::{
     auth::{self, Access, Identity, ProviderName, Reach, Role},
     federation::Author,
@@ -56,7 +56,7 @@ impl Caller {
         if let Err(error) = guard::admit(&app.throttle, &identity) {
             return Err((identity, error));
         }
-        let request_id = headers.get("x-request-id").cloned();
+        let request_id = headers.get(X_REQUEST_ID).cloned();
         match guard::policy_allows(&app.authenticator, &identity).await {
             Ok(true) => {
                 // whom the rules bind to some providers a policy does not let loose

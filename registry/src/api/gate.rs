@@ -10,6 +10,10 @@ use axum::{
     routing::MethodRouter,
 };
 use schema::Operation;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 /// What stands before a handler.
 #[derive(Clone)]
@@ -17,16 +21,16 @@ pub(super) struct Gate {
     pub app: Shared,
     pub operation: Operation,
     /// For the benchmark only.
-    pub twice: Option<Twice>,
+    pub again: Option<Arc<Again>>,
 }
 
-/// What is done twice, so that the benchmark finds out what doing it once costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Twice {
+/// What is done again, and how often, so that the benchmark finds out what doing it once costs.
+#[derive(Debug, Default)]
+pub struct Again {
     /// Finding out who asks, and deciding whether they may.
-    Gate,
+    pub gate: AtomicU32,
     /// Deciding alone.
-    Decision,
+    pub decision: AtomicU32,
 }
 
 impl Gate {
@@ -36,12 +40,16 @@ impl Gate {
     }
 
     async fn let_in(&self, headers: &HeaderMap) -> Result<Caller, (Identity, ApiError)> {
-        let caller = Caller::of(&self.app, headers, self.operation).await?;
-        match self.twice {
-            None => Ok(caller),
-            Some(Twice::Gate) => Caller::of(&self.app, headers, self.operation).await,
-            Some(Twice::Decision) => caller.once_more(&self.app, headers).await,
+        let mut caller = Caller::of(&self.app, headers, self.operation).await?;
+        if let Some(again) = &self.again {
+            for _ in 0..again.gate.load(Ordering::Relaxed) {
+                caller = Caller::of(&self.app, headers, self.operation).await?;
+            }
+            for _ in 0..again.decision.load(Ordering::Relaxed) {
+                caller = caller.once_more(&self.app, headers).await?;
+            }
         }
+        Ok(caller)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What stands before all routes: who asks from where, how often, and headers that browsers mind.
 
 use super::{
-    ApiError,
+    ApiError, X_REQUEST_ID,
     client::{Client, Peer, Proxies},
     throttle::Throttle,
 };
@@ -10,7 +10,7 @@ use axum::{
     body::HttpBody,
     extract::Request,
     http::{
-        HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+        HeaderMap, HeaderValue, Method, StatusCode,
         header::{self, AUTHORIZATION},
     },
     middleware::Next,
@@ -59,13 +59,8 @@ impl CorsSettings {
             _ => AllowOrigin::list(origins),
         };
         let asked = [AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH];
-        let shown = [
-            header::ETAG,
-            header::RETRY_AFTER,
-            header::WWW_AUTHENTICATE,
-            header::LOCATION,
-            HeaderName::from_static("x-request-id"),
-        ];
+        let shown =
+            [header::ETAG, header::RETRY_AFTER, header::WWW_AUTHENTICATE, header::LOCATION, X_REQUEST_ID];
         let methods = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
         Some(
             CorsLayer::new()

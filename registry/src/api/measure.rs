@@ -1,6 +1,6 @@
 //! Counting requests, and `/metrics`.
 
-use super::Shared;
+use super::{Shared, X_REQUEST_ID};
 use crate::{federation::Snapshot, sync::freshness::Freshness};
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -28,7 +28,7 @@ pub(super) async fn measure(request: Request, next: Next) -> Response {
     let path = path.map_or_else(|| "unknown".to_owned(), |path| path.trim_end_matches('/').to_owned());
     let method = request.method().as_str().to_owned();
     let id =
-        request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+        request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let response = next.run(request).await;
     let (seconds, status) = (started.elapsed().as_secs_f64(), response.status().as_u16());
     tracing::debug!(

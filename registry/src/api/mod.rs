@@ -29,7 +29,7 @@ mod whoami;
 
 pub use docs::{openapi, openapi_3_0};
 pub use error::ApiError;
-pub use gate::Twice;
+pub use gate::Again;
 pub use guard::{CorsSettings, Origin};
 pub use health::Readiness;
 pub use measure::handle as metrics_handle;
@@ -37,7 +37,9 @@ pub use throttle::{RateSettings, Throttle};
 
 use crate::{auth::Authenticator, federation::Federation};
 use axum::{
-    Router, middleware,
+    Router,
+    http::HeaderName,
+    middleware,
     response::IntoResponse,
     routing::{MethodRouter, delete, get, patch, post, put},
 };
@@ -77,6 +79,9 @@ pub struct Options {
     pub policy: bool,
 }
 
+/// Names a request in logs, in the change log and in its answer.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// What handlers share.
 pub struct App {
     /// The graph.
@@ -104,13 +109,13 @@ pub fn router(app: Shared) -> Router {
 }
 
 /// All routes, with more work.
-pub fn router_for_benchmark(app: Shared, twice: Twice) -> Router {
-    layered(routes(&app, Some(twice)), &app.options, &app.throttle).with_state(app)
+pub fn router_for_benchmark(app: Shared, again: &Arc<Again>) -> Router {
+    layered(routes(&app, Some(again)), &app.options, &app.throttle).with_state(app)
 }
 
-fn routes(app: &Shared, twice: Option<Twice>) -> Router<Shared> {
+fn routes(app: &Shared, again: Option<&Arc<Again>>) -> Router<Shared> {
     let gate = |operation, handler: MethodRouter<Shared>| {
-        Gate { app: Arc::clone(app), operation, twice }.before(handler)
+        Gate { app: Arc::clone(app), operation, again: again.cloned() }.before(handler)
     };
     let mut v1 = Router::new();
     for entity in &Schema::get().entities {
