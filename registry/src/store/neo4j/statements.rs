@@ -33,7 +33,6 @@ const EACH_FOUND: &str = "WITH count(*) AS found \
 pub(super) const NOT_FOUND: &str = "Neo.ClientError.Statement.ArithmeticError";
 
 /// A statement and its rows.
-#[derive(Clone)]
 struct Step {
     text: String,
     rows: Vec<BoltType>,
@@ -105,7 +104,9 @@ fn all(schema: &Schema, changes: &ChangeSet, first: i64) -> Vec<Step> {
         linked(schema, changes, |uid| new.contains(&uid)),
         notes(changes),
     ]
-    .concat()
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn messages(steps: Vec<Step>) -> Vec<Query> {
