@@ -10,9 +10,9 @@ pub fn start(settings: &LogSettings) {
     begin(settings, "audit=info");
 }
 
-/// Starts logging for a demonstration: trouble only, so that what it prints stands alone.
+/// Starts logging for a demonstration: errors only, so that what it prints stands alone.
 pub fn start_for_demo() {
-    begin(&LogSettings { level: LogLevel::Warn, ..LogSettings::default() }, "audit=warn");
+    begin(&LogSettings { level: LogLevel::Error, ..LogSettings::default() }, "audit=error");
 }
 
 fn begin(settings: &LogSettings, audit: &str) {

@@ -60,7 +60,7 @@ with scratch() as folder:
         stop(demo, signal.SIGINT, log, seconds=15)
         check(f"Ctrl-C ends it after {time.monotonic() - began:.1f} s with status 0")
     told = log.read_text()
-    check("nothing but trouble is logged, and there was none", (bool(told), told[:500]))
+    check("nothing but errors is logged, and there was none", (bool(told), told[:500]))
     left = [str(path.relative_to(folder)) for place in places.values() for path in place.rglob("*")]
     check("nothing is left behind", *((True, path) for path in left))
 
