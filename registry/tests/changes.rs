@@ -10,8 +10,8 @@ use registry::graph::{
     expand::Writer,
     plan,
     select::Special,
+    stored::Stored,
     uid::Uid,
-    written::Written,
 };
 use schema::{Audience, Kind, Schema, document};
 use serde_json::Value as Json;
@@ -39,7 +39,7 @@ impl Made {
     fn apply(&mut self, changes: &ChangeSet) {
         let mut changes = changes.clone();
         changes.remember(&self.graph);
-        let logged = ChangeSet::from_json(Schema::get(), &Written(Schema::get(), &changes).tree()).unwrap();
+        let logged = ChangeSet::from_json(Schema::get(), &Stored(Schema::get(), &changes).tree()).unwrap();
         assert_eq!(logged, changes, "the change log keeps everything");
         let next = self.graph.apply(&logged).unwrap();
         let back = next.apply(&undone(&logged)).unwrap();

@@ -12,7 +12,7 @@ use registry::{
         expand::Writer,
         plan,
         select::{Special, select},
-        written::Written,
+        stored::Stored,
     },
     settings::StoreSettings,
     store::{Store, embedded::Embedded, neo4j::Neo4j},
@@ -103,7 +103,7 @@ async fn a_declared_field_is_everywhere() {
         .unwrap();
     assert_eq!(federation.snapshot().graph.value(id, "colour").as_str(), Some("blue"));
     let log = federation.log_after(1, 10).await.unwrap();
-    assert_eq!(Written(schema, &log[0].changes).tree()["updated"][0]["set"], json!({ "colour": "blue" }));
+    assert_eq!(Stored(schema, &log[0].changes).tree()["updated"][0]["set"], json!({ "colour": "blue" }));
 
     // OpenAPI: shapes, patch, document, parameters
     let api = schema::openapi::document(schema, "/api/v1").unwrap();

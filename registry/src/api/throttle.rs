@@ -73,8 +73,9 @@ impl<K: Hash + Eq + Clone> Budgets<K> {
         Some(Self(RateLimiter::hashmap_with_clock(quota, Time(Arc::clone(clock)))))
     }
 
-    fn take(&self, key: &K, clock: &dyn Clock) -> Result<(), ApiError> {
-        let wait = |not: NotUntil<Duration>| ApiError::TooMany(not.wait_time_from(clock.monotonic()));
+    fn take(&self, key: &K) -> Result<(), ApiError> {
+        let now = || clock::Clock::now(self.0.clock());
+        let wait = |not: NotUntil<Duration>| ApiError::TooMany(not.wait_time_from(now()));
         self.0.check_key(key).map_err(wait)
     }
 
@@ -131,7 +132,7 @@ impl Throttle {
             clients.sweep();
             self.identities.iter().for_each(Budgets::sweep);
         }
-        clients.take(&block(client), &*self.clock)
+        clients.take(&block(client))
     }
 
     /// The token of a client was refused: guessing is expensive.
@@ -145,7 +146,7 @@ impl Throttle {
     pub(super) fn identity(&self, identity: &Identity) -> Result<(), ApiError> {
         let (Some(identities), Identity::Known(known)) = (&self.identities, identity) else { return Ok(()) };
         let key = self.hasher.hash_one((&known.issuer, &known.subject));
-        identities.take(&key, &*self.clock)
+        identities.take(&key)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::{Graph, uid::Uid};
 use schema::{Kind, RelationId, Schema, Value};
+use serde::Serialize;
 use serde_json::Value as Json;
 use std::collections::HashSet;
 
@@ -29,7 +30,7 @@ pub struct ChangeSet {
 
 /// A document that the registry keeps beside the graph: how fresh what is, runs of the feeder, leases. No shape of v1
 /// shows it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Note {
     /// Its path: `runs/...`, `freshness/...`.
     pub key: String,
@@ -175,7 +176,7 @@ impl ChangeSet {
         self.created.len() + self.updated.len() + self.deleted.len() + self.linked.len() + self.unlinked.len()
     }
 
-    /// Reads what [`Written`](super::written::Written) wrote, by this or an earlier version.
+    /// Reads what [`Stored`](super::stored::Stored) wrote, by this or an earlier version.
     pub fn from_json(schema: &Schema, json: &Json) -> Result<Self, Unreadable> {
         Ok(Self {
             created: list(json, "created", |json| Created::from_json(schema, json))?,

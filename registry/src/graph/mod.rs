@@ -12,8 +12,8 @@ pub mod hold;
 pub mod ids;
 pub mod plan;
 pub mod select;
+pub mod stored;
 pub mod uid;
-pub mod written;
 
 use arena::Arena;
 use change::{Created, Link};

@@ -4,8 +4,8 @@ use super::{Changed, CommitError, Contents, Entry, Head, Loaded, Store, StoreErr
 use crate::{
     graph::{
         change::{ChangeSet, Created, Link, Note, Unreadable},
+        stored::Stored,
         uid::Uid,
-        written::Written,
     },
     progress::Progress,
 };
@@ -317,7 +317,7 @@ fn write(
         texts.insert("changed", entry.at.to_rfc3339().as_str()).map_err(failed)?;
     }
     let mut log = transaction.open_table(LOG).map_err(failed)?;
-    log.insert(entry.revision, Written(schema, entry).text().map_err(failed)?.as_bytes()).map_err(failed)?;
+    log.insert(entry.revision, Stored(schema, entry).text().map_err(failed)?.as_bytes()).map_err(failed)?;
     let first = log.first().map_err(failed)?.map_or(entry.revision, |(revision, _)| revision.value());
     for old in first..=entry.revision.saturating_sub(keep) {
         log.remove(old).map_err(failed)?;
@@ -358,7 +358,7 @@ fn write_changes(
 
     let mut next = numbers.get("next").map_err(failed)?.map_or(0, |number| number.value());
     for created in &changes.created {
-        let bytes = Written(schema, created).text().map_err(failed)?;
+        let bytes = Stored(schema, created).text().map_err(failed)?;
         nodes.insert(created.uid.to_bytes(), (next, bytes.as_bytes())).map_err(failed)?;
         next += 1;
     }
@@ -374,7 +374,7 @@ fn write_changes(
         for (field, value) in &updated.set {
             node.values[*field] = value.clone();
         }
-        let bytes = Written(schema, &node).text().map_err(failed)?;
+        let bytes = Stored(schema, &node).text().map_err(failed)?;
         nodes.insert(uid, (place, bytes.as_bytes())).map_err(failed)?;
     }
     for link in &changes.linked {
@@ -435,7 +435,7 @@ fn fill(
     let mut table = transaction.open_table(LOG).map_err(failed)?;
     for entry in log {
         table
-            .insert(entry.revision, Written(schema, &entry).text().map_err(failed)?.as_bytes())
+            .insert(entry.revision, Stored(schema, &entry).text().map_err(failed)?.as_bytes())
             .map_err(failed)?;
         progress.add(1);
     }

@@ -8,8 +8,8 @@ use crate::{
     graph::{
         change::{ChangeSet, Created, Link, Note, Unreadable},
         digest::Digest,
+        stored::Stored,
         uid::Uid,
-        written::Written,
     },
     progress::Progress,
 };
@@ -106,7 +106,7 @@ impl Entry {
         self.by_hand || self.changes.touches_graph()
     }
 
-    /// Reads what [`Written`] wrote, by this or an earlier version.
+    /// Reads what [`Stored`] wrote, by this or an earlier version.
     pub fn from_json(schema: &Schema, revision: u64, json: &Json) -> Result<Self, Unreadable> {
         let text = |name: &str| json.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
         let damaged = || Unreadable { what: format!("log entry {revision}") };
@@ -124,7 +124,7 @@ impl Entry {
     }
 }
 
-impl Serialize for Written<'_, Entry> {
+impl Serialize for Stored<'_, Entry> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(schema, Entry { revision, id, at, who, what, request, changes, by_hand, digest }) = *self;
         let mut map = serializer.serialize_map(None)?;
@@ -134,7 +134,7 @@ impl Serialize for Written<'_, Entry> {
         map.serialize_entry("who", who)?;
         map.serialize_entry("what", what)?;
         map.serialize_entry("request", request)?;
-        map.serialize_entry("changes", &Written(schema, changes))?;
+        map.serialize_entry("changes", &Stored(schema, changes))?;
         if *by_hand {
             map.serialize_entry("by_hand", by_hand)?;
         }

@@ -7,7 +7,7 @@ use crate::{
         Graph,
         apply::Misfit,
         change::{Created, Link, Note, Unreadable},
-        written::Written,
+        stored::Stored,
     },
     progress::Progress,
     store::{Changed, Contents, Entry, Loaded},
@@ -75,22 +75,22 @@ pub fn write(
     let mut line = Lines(out);
     line.write("federation_registry", &header)?;
     for id in graph.iter() {
-        line.write("node", &Written(schema, &graph.record(id).to_created()))?;
+        line.write("node", &Stored(schema, &graph.record(id).to_created()))?;
         counts.nodes += 1;
         progress.add(1);
     }
     for id in graph.iter() {
         for link in graph.links_from(id) {
-            line.write("relation", &Written(schema, &link))?;
+            line.write("relation", &Stored(schema, &link))?;
             counts.relations += 1;
         }
     }
-    for Note { key, value } in notes.iter() {
-        line.write("note", &json!({ "key": key, "value": value }))?;
+    for note in notes.iter() {
+        line.write("note", &note)?;
         counts.notes += 1;
     }
     for entry in log {
-        line.write("change", &Written(schema, entry))?;
+        line.write("change", &Stored(schema, entry))?;
         counts.changes += 1;
         progress.add(1);
     }

@@ -3,7 +3,7 @@
 use super::{cases, mutate};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use registry::graph::{Graph, change::ChangeSet, plan, uid::Uid, written::Written};
+use registry::graph::{Graph, change::ChangeSet, plan, stored::Stored, uid::Uid};
 use schema::{Fault, Kind, Loc, Schema, document, document::Reading};
 use serde_json::{Map, Value as Json};
 use simulator::Params;
@@ -73,10 +73,10 @@ proptest! {
                 if let Ok(changes) = plan::replace(&graph, provider, &item, &mut fresh) {
                     let next = graph.apply(&changes).unwrap();
                     prop_assert!(next.indices_hold());
-                    let logged = ChangeSet::from_json(Schema::get(), &Written(Schema::get(), &changes).tree()).unwrap();
+                    let logged = ChangeSet::from_json(Schema::get(), &Stored(Schema::get(), &changes).tree()).unwrap();
                     prop_assert!(logged == changes, "the change log keeps everything");
                     let again = plan::replace(&next, provider, &item, &mut || unreachable!("nothing is new")).unwrap();
-                    prop_assert!(again.is_empty(), "a second time changes {}", Written(Schema::get(), &again).tree());
+                    prop_assert!(again.is_empty(), "a second time changes {}", Stored(Schema::get(), &again).tree());
                 }
                 let empty = Graph::empty(Schema::get());
                 if let Ok((_, changes)) = plan::create(&empty, &item, &mut || Uid::random(&mut random)) {

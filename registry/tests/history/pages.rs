@@ -5,7 +5,7 @@ use super::{
     world::{filled, site_a, site_b, small, uid},
 };
 use registry::{
-    graph::{change::ChangeSet, written::Written},
+    graph::{change::ChangeSet, stored::Stored},
     settings::StoreSettings,
     store::{Entry, Store, embedded::Embedded},
 };
@@ -335,7 +335,7 @@ async fn entries_of_earlier_versions_are_shown_as_far_as_they_go() {
     ];
     for (n, step) in steps.iter().enumerate() {
         let changes = ChangeSet::from_json(Schema::get(), step).unwrap();
-        let again = Written(Schema::get(), &changes).tree();
+        let again = Stored(Schema::get(), &changes).tree();
         assert!(n == 0 || again == *step, "and are not made to say more: {again}");
         let at = chrono::DateTime::UNIX_EPOCH;
         let (who, what, id, request) = ("w".to_owned(), "PUT".to_owned(), String::new(), String::new());

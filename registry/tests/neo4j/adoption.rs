@@ -88,6 +88,16 @@ async fn a_clean_database_is_taken_over_whole_and_a_dry_run_writes_nothing() {
 }
 
 #[tokio::test]
+async fn a_bookkeeping_node_that_says_nothing_is_told_with_what_to_do() {
+    let test = TestStore::neo4j().await;
+    Cypher::new().run("CREATE (:FedRegMeta {key: 'graph'})").await;
+    let why = test.open().load().await.err().unwrap().to_string();
+    assert!(why.contains("has no revision. Restore a backup, or delete this node"), "{why}");
+    Cypher::new().run("MATCH (m:FedRegMeta) DELETE m").await;
+    assert_eq!(test.open().load().await.unwrap().revision, 0, "as it says");
+}
+
+#[tokio::test]
 async fn what_we_write_stands_there_as_the_earlier_registry_writes_it() {
     let test = TestStore::neo4j().await;
     let store = test.open();

@@ -3,7 +3,7 @@
 
 use crate::store::Cypher;
 use neo4rs::{BoltType, query};
-use registry::graph::{Graph, written::Written};
+use registry::graph::{Graph, stored::Stored};
 use schema::Kind;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ fn encoded(kind: Kind, name: &str, value: &Json) -> Json {
 pub fn nodes(graph: &Graph) -> BTreeMap<String, Node> {
     let node = |id| {
         let record = graph.record(id);
-        let json = Written(graph.schema, &record.to_created()).tree();
+        let json = Stored(graph.schema, &record.to_created()).tree();
         let values = json["values"].as_object().unwrap().iter();
         let mut properties: Map<String, Json> =
             values.map(|(name, value)| (name.clone(), encoded(record.kind, name, value))).collect();
@@ -77,7 +77,7 @@ pub fn nodes(graph: &Graph) -> BTreeMap<String, Node> {
 pub fn relations(graph: &Graph) -> BTreeMap<(String, String, String), Map<String, Json>> {
     let mut all = BTreeMap::new();
     for link in graph.iter().flat_map(|id| graph.links_from(id)) {
-        let json = Written(graph.schema, &link).tree();
+        let json = Stored(graph.schema, &link).tree();
         let text = |name: &str| json[name].as_str().unwrap().to_owned();
         let mut properties = json["properties"].as_object().cloned().unwrap_or_default();
         properties.retain(|_, value| !value.is_null());

@@ -51,12 +51,9 @@ pub(super) async fn commit(connection: Arc<Connection>, work: Work) -> Result<()
 
 /// What it was that a statement did not find: the revision that it builds on, or else a node.
 async fn mismatch(connection: &Connection, epoch: &str, expected: u64) -> Result<CommitError, CommitError> {
-    let head = log::head(connection).await?;
-    let there = head.as_ref().is_some_and(|head| head.revision == expected && head.epoch == epoch);
-    Ok(if there {
-        CommitError::Edited
-    } else {
-        CommitError::Moved { expected, found: head.map_or(0, |head| head.revision) }
+    Ok(match log::head(connection).await? {
+        Some(head) if head.revision == expected && head.epoch == epoch => CommitError::Edited,
+        head => CommitError::Moved { expected, found: head.map_or(0, |head| head.revision) },
     })
 }
 

@@ -244,7 +244,9 @@ impl Connection {
                 error @ (Error::ConnectionError | Error::ConnectionTimedOut | Error::IncompleteBoltExchange),
             ) => StoreError::Unreachable(format!("{address}: {error}")),
             Fault::Driver(error) => StoreError::Failed(format!("{address}: {error}")),
-            Fault::Unwritable(text) => StoreError::Failed(text),
+            Fault::Unwritable(text) => StoreError::Failed(format!(
+                "a change could not be put into words, and nothing of it was written: {text}. Please report this"
+            )),
             Fault::Answer(text) => StoreError::Failed(format!("{address} answered unexpectedly: {text}")),
         }
     }

@@ -39,7 +39,8 @@ pub(super) async fn meta(connection: &Connection) -> Result<Option<Meta>, Fault>
             None if tries < BEING_DELETED => tries += 1,
             None => {
                 let text = format!(
-                    "(:{META} {{key: '{GRAPH}'}}) has no revision: restore a backup, or delete this node"
+                    "(:{META} {{key: '{GRAPH}'}}) has no revision. Restore a backup, or delete this node and \
+                     start again: the graph stays, its log begins anew"
                 );
                 return Err(Fault::Answer(text));
             }

@@ -5,7 +5,7 @@
 //! database finds it.
 
 use crate::{
-    graph::{change::Unreadable, uid::Uid, written::Written},
+    graph::{change::Unreadable, stored::Stored, uid::Uid},
     store::Entry,
 };
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD as BASE64};
@@ -23,7 +23,7 @@ const SHORT: usize = 8;
 
 /// What is kept of an entry.
 pub(super) fn pack(schema: &Schema, entry: &Entry) -> serde_json::Result<String> {
-    let json = Written(schema, entry).text()?;
+    let json = Stored(schema, entry).text()?;
     if json.len() <= PLAIN {
         return Ok(json);
     }

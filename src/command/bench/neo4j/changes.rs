@@ -7,8 +7,8 @@ use registry::{
     graph::{
         Graph,
         change::{ChangeSet, Created, Deleted, Link, Updated},
+        stored::Stored,
         uid::Uid,
-        written::Written,
     },
 };
 use schema::{Kind, Schema, Value};
@@ -143,7 +143,7 @@ fn bare_created(graph: &Graph, created: &[Created], linked: &[Link]) -> Bare {
     };
     for node in created {
         let entity = schema.entity(node.kind);
-        let mut row = Written(schema, node).tree()["values"].take();
+        let mut row = Stored(schema, node).tree()["values"].take();
         row["uid"] = node.uid.to_string().into();
         let labels = entity.labels(node.shared).join(":");
         add(format!("UNWIND $rows AS r CREATE (n:{labels}) SET n = r"), row);

@@ -2,7 +2,7 @@
 //! It is written in one go, without a tree of it in memory: for a large change that would cost more than all else.
 
 use super::{
-    change::{ChangeSet, Created, Deleted, Link, Note, Updated, Was},
+    change::{ChangeSet, Created, Deleted, Link, Updated, Was},
     uid::Uid,
 };
 use schema::{Field, Kind, Schema, Value};
@@ -10,9 +10,9 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value as Json;
 
 /// What is written, with the declarations that have the names.
-pub struct Written<'a, T>(pub &'a Schema, pub &'a T);
+pub struct Stored<'a, T>(pub &'a Schema, pub &'a T);
 
-impl<T> Written<'_, T>
+impl<T> Stored<'_, T>
 where
     Self: Serialize,
 {
@@ -35,7 +35,7 @@ fn part<'a, M: SerializeMap, T>(
     items: &'a [T],
 ) -> Result<(), M::Error>
 where
-    Written<'a, T>: Serialize,
+    Stored<'a, T>: Serialize,
 {
     if items.is_empty() { Ok(()) } else { map.serialize_entry(name, &Several(schema, items)) }
 }
@@ -44,15 +44,15 @@ struct Several<'a, T>(&'a Schema, &'a [T]);
 
 impl<'a, T> Serialize for Several<'a, T>
 where
-    Written<'a, T>: Serialize,
+    Stored<'a, T>: Serialize,
 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(schema, items) = *self;
-        serializer.collect_seq(items.iter().map(|item| Written(schema, item)))
+        serializer.collect_seq(items.iter().map(|item| Stored(schema, item)))
     }
 }
 
-impl Serialize for Written<'_, ChangeSet> {
+impl Serialize for Stored<'_, ChangeSet> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(schema, ChangeSet { created, updated, deleted, linked, unlinked, replaced, notes }) = *self;
         let mut map = serializer.serialize_map(None)?;
@@ -62,15 +62,26 @@ impl Serialize for Written<'_, ChangeSet> {
         part(&mut map, "linked", schema, linked)?;
         part(&mut map, "unlinked", schema, unlinked)?;
         part(&mut map, "replaced", schema, replaced)?;
-        part(&mut map, "notes", schema, notes)?;
+        if !notes.is_empty() {
+            map.serialize_entry("notes", notes)?;
+        }
         map.end()
     }
 }
 
-/// Which node it is.
-fn head<M: SerializeMap>(map: &mut M, schema: &Schema, uid: Uid, kind: Kind) -> Result<(), M::Error> {
+/// A node: which one it is, and what else there is to say of it.
+fn node<S: Serializer>(
+    serializer: S,
+    schema: &Schema,
+    uid: Uid,
+    kind: Kind,
+    more: impl FnOnce(&mut S::SerializeMap) -> Result<(), S::Error>,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
     map.serialize_entry("uid", &uid)?;
-    map.serialize_entry("kind", schema.entity(kind).decl.name)
+    map.serialize_entry("kind", schema.entity(kind).decl.name)?;
+    more(&mut map)?;
+    map.end()
 }
 
 /// Values by the names of their fields.
@@ -97,48 +108,40 @@ fn values<M: SerializeMap>(
     map.serialize_entry("values", &Named(said))
 }
 
-impl Serialize for Written<'_, Created> {
+impl Serialize for Stored<'_, Created> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(schema, node) = *self;
-        let mut map = serializer.serialize_map(None)?;
-        head(&mut map, schema, node.uid, node.kind)?;
-        values(&mut map, schema, node.kind, node.shared, &node.values)?;
-        map.end()
+        let Self(schema, Created { uid, kind, shared, values: all }) = *self;
+        node(serializer, schema, *uid, *kind, |map| values(map, schema, *kind, *shared, all))
     }
 }
 
-impl Serialize for Written<'_, Deleted> {
+impl Serialize for Stored<'_, Deleted> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(schema, node) = *self;
-        let mut map = serializer.serialize_map(None)?;
-        head(&mut map, schema, node.uid, node.kind)?;
-        if let Some(Was { shared, values: was, links }) = &node.was {
-            values(&mut map, schema, node.kind, *shared, was)?;
-            part(&mut map, "links", schema, links)?;
-        }
-        map.end()
+        let Self(schema, Deleted { uid, kind, was }) = *self;
+        node(serializer, schema, *uid, *kind, |map| {
+            let Some(Was { shared, values: all, links }) = was else { return Ok(()) };
+            values(map, schema, *kind, *shared, all)?;
+            part(map, "links", schema, links)
+        })
     }
 }
 
-impl Serialize for Written<'_, Updated> {
+impl Serialize for Stored<'_, Updated> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(schema, node) = *self;
-        let fields = &schema.entity(node.kind).fields;
-        let mut map = serializer.serialize_map(None)?;
-        head(&mut map, schema, node.uid, node.kind)?;
-        let places = node.set.iter().map(|(place, _)| &fields[*place]);
-        map.serialize_entry("set", &Named(places.clone().zip(node.set.iter().map(|(_, value)| value))))?;
-        if !node.was.is_empty() {
-            map.serialize_entry("was", &Named(places.zip(&node.was)))?;
-        }
-        if let Some(shared) = node.shared {
-            map.serialize_entry("shared", &shared)?;
-        }
-        map.end()
+        let Self(schema, Updated { uid, kind, set, was, shared }) = *self;
+        let fields = &schema.entity(*kind).fields;
+        node(serializer, schema, *uid, *kind, |map| {
+            map.serialize_entry("set", &Named(set.iter().map(|(place, value)| (&fields[*place], value))))?;
+            if !was.is_empty() {
+                let places = set.iter().map(|(place, _)| &fields[*place]);
+                map.serialize_entry("was", &Named(places.zip(was)))?;
+            }
+            shared.map_or(Ok(()), |shared| map.serialize_entry("shared", &shared))
+        })
     }
 }
 
-impl Serialize for Written<'_, Link> {
+impl Serialize for Stored<'_, Link> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(schema, link) = *self;
         let relation = &schema.relation(link.relation).decl;
@@ -149,16 +152,6 @@ impl Serialize for Written<'_, Link> {
         if link.properties.iter().any(|value| !value.is_null()) {
             map.serialize_entry("properties", &Named(relation.properties.iter().zip(&link.properties)))?;
         }
-        map.end()
-    }
-}
-
-impl Serialize for Written<'_, Note> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Note { key, value } = self.1;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("key", key)?;
-        map.serialize_entry("value", value)?;
         map.end()
     }
 }
